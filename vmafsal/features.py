@@ -1,0 +1,44 @@
+"""From a saliency map to named scalars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmafsal.errors import ModelError
+
+__all__ = ["FrameFeatures", "saliency_mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFeatures:
+    """The named scalars of one frame."""
+
+    index: int
+    """frameNum in the log: position in the compared sequence, from 0."""
+
+    metrics: dict[str, float]
+    """Feature name to value, for example {"saliency_mean": 0.161187}."""
+
+
+def saliency_mean(saliency: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean saliency of each map.
+
+    Args:
+        saliency: float32 [N, 1, H, W], each pixel in [0, 1].
+    Returns:
+        float64 [N].
+    Raises:
+        ModelError: if a map holds NaN or a value that is not finite.
+    Source: libvmaf feature_mobilesal (sum in double over H·W).
+    """
+    means: NDArray[Any] = saliency.mean(axis=(1, 2, 3), dtype=np.float64)
+    if not np.isfinite(means).all():
+        raise ModelError(
+            "The model answered NaN or infinity, which is no saliency. "
+            "Check the model with `vmafsal models verify`, or choose another one."
+        )
+    return means

@@ -1,0 +1,1 @@
+"""Logs in libvmaf's shapes: what is written, and what is read back."""

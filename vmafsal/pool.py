@@ -1,0 +1,44 @@
+"""Pooling: libvmaf's min, max, mean and harmonic mean over the frames that were scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypedDict
+
+__all__ = ["Pooled", "pool"]
+
+
+class Pooled(TypedDict):
+    """Keys in libvmaf's order."""
+
+    min: float
+    max: float
+    mean: float
+    harmonic_mean: float
+
+
+def pool(scores: Sequence[float]) -> Pooled:
+    """Pool one feature over frames.
+
+    Args:
+        scores: one value a scored frame, at least one.
+    Returns:
+        min, max, mean and harmonic_mean; all NaN where a score is NaN.
+    Raises:
+        ValueError: if there is no score.
+    Source: libvmaf vmaf_feature_score_pooled: sums run in frame order in double, and
+        harmonic_mean = n / sum(1 / (s + 1)) - 1.
+    """
+    if not scores:
+        raise ValueError("Nothing to pool: no frame was scored.")
+    if any(math.isnan(score) for score in scores):
+        return Pooled(min=math.nan, max=math.nan, mean=math.nan, harmonic_mean=math.nan)
+    total = 0.0
+    inverse = 0.0
+    for score in scores:
+        total += score
+        inverse += 1.0 / (score + 1.0) if score != -1.0 else math.inf
+    count = len(scores)
+    harmonic = count / inverse - 1.0 if inverse else math.inf
+    return Pooled(min=min(scores), max=max(scores), mean=total / count, harmonic_mean=harmonic)
