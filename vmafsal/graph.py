@@ -1,0 +1,158 @@
+"""ONNX graphs: what they hold, how far they shrink a picture, and how they take a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import lcm
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+
+__all__ = ["derive_stride", "dimensions", "make_batchable", "operators", "parameter_count"]
+
+
+def dimensions(value: ValueInfoProto) -> list[int | str]:
+    """Dimensions of a graph's input or output: numbers, names, or "" where nothing is said."""
+    return [
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param
+        for dim in value.type.tensor_type.shape.dim
+    ]
+
+
+def operators(graph: GraphProto) -> Iterator[tuple[str, str]]:
+    """(domain, operator) of every node, nested graphs included."""
+    for node in graph.node:
+        yield node.domain, node.op_type
+        for attribute in node.attribute:
+            for nested in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                yield from operators(nested)
+
+
+def parameter_count(model: ModelProto) -> int:
+    """Learnt numbers in the file: the elements of all float initialisers."""
+    from onnx import TensorProto
+
+    total = 0
+    for tensor in model.graph.initializer:
+        if tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
+            count = 1
+            for dim in tensor.dims:
+                count *= dim
+            total += count
+    return total
+
+
+def derive_stride(model: ModelProto, input_name: str) -> int:
+    """The number that height and width must be multiples of, from the graph's downsampling.
+
+    Follows strides of convolutions and pools, and factors of transposed convolutions and
+    resizes, from the input on; the answer is the strongest downsampling that is reached.
+
+    Args:
+        model: the network.
+        input_name: name of the picture's tensor.
+    Returns:
+        1 for a network that keeps its size, 8 for three halvings.
+    """
+    constants = _constants(model)
+    shrink: dict[str, float] = {input_name: 1.0}
+    stride = 1
+    for node in model.graph.node:
+        factors = [shrink[name] for name in node.input if name in shrink]
+        if not factors:
+            continue
+        factor = max(factors) * _downsampling(node, constants)
+        for name in node.output:
+            shrink[name] = factor
+        if factor > 1:
+            stride = lcm(stride, round(factor))
+    return stride
+
+
+def _downsampling(node: NodeProto, constants: dict[str, list[float]]) -> float:
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    strides = max(attributes["strides"].ints) if "strides" in attributes else 1
+    if node.op_type in ("Conv", "MaxPool", "AveragePool"):
+        return float(strides)
+    if node.op_type == "ConvTranspose":
+        return 1.0 / strides
+    if node.op_type == "Resize" and len(node.input) > 2:
+        scales = constants.get(node.input[2], [])
+        if len(scales) == 4 and scales[2] > 0:
+            return 1.0 / scales[2]
+    return 1.0
+
+
+def _constants(model: ModelProto) -> dict[str, list[float]]:
+    from onnx import numpy_helper
+
+    small = {
+        tensor.name: numpy_helper.to_array(tensor).ravel().tolist()
+        for tensor in model.graph.initializer
+        if tensor.ByteSize() < 256
+    }
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            for attribute in node.attribute:
+                if attribute.name == "value" and attribute.t.ByteSize() < 256:
+                    small[node.output[0]] = numpy_helper.to_array(attribute.t).ravel().tolist()
+    return small
+
+
+def make_batchable(model: ModelProto, input_name: str, output_name: str) -> ModelProto | None:
+    """The same network with a batch dimension of any length.
+
+    Exports often fix the batch at 1: in the input's shape, in the outputs' shapes, and in the
+    shapes that Reshape and Resize are told. All three are opened.
+
+    Args:
+        model: the network; it is not changed.
+        input_name, output_name: the picture's tensor and the map's.
+    Returns:
+        the opened network, or None where shape inference cannot show that the batch reaches the
+        map (then frames go through one by one).
+    """
+    import onnx
+    from onnx import shape_inference
+
+    opened = onnx.ModelProto()
+    opened.CopyFrom(model)
+    del opened.graph.value_info[:]
+    for value in (*opened.graph.input, *opened.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if value.name in (input_name, output_name) and dims:
+            dims[0].dim_param = "N"
+        elif value in opened.graph.output:
+            value.type.tensor_type.ClearField("shape")
+    _open_reshapes(opened)
+    stripped = onnx.ModelProto()
+    stripped.CopyFrom(opened)
+    for value in stripped.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        inferred = shape_inference.infer_shapes(stripped, strict_mode=True, data_prop=True)
+    except Exception:  # onnx raises its own C++ errors; any of them means "not shown"
+        return None
+    for value in inferred.graph.output:
+        if value.name == output_name and dimensions(value)[:1] == ["N"]:
+            return opened
+    return None
+
+
+def _open_reshapes(model: ModelProto) -> None:
+    """Lets constant target shapes that begin with 1 copy their input's first dimension."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    targets = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for tensor in model.graph.initializer:
+        if tensor.name in targets:
+            shape = numpy_helper.to_array(tensor)
+            if shape.size > 1 and shape[0] == 1:
+                tensor.CopyFrom(numpy_helper.from_array(np.append(0, shape[1:]), tensor.name))
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.output[0] in targets:
+            shape = numpy_helper.to_array(node.attribute[0].t)
+            if shape.size > 1 and shape[0] == 1:
+                node.attribute[0].t.CopyFrom(numpy_helper.from_array(np.append(0, shape[1:])))
