@@ -100,44 +100,32 @@ def _constants(model: ModelProto) -> dict[str, list[float]]:
     return small
 
 
-def make_batchable(model: ModelProto, input_name: str, output_name: str) -> ModelProto | None:
+def make_batchable(model: ModelProto, input_name: str) -> ModelProto:
     """The same network with a batch dimension of any length.
 
     Exports often fix the batch at 1: in the input's shape, in the outputs' shapes, and in the
-    shapes that Reshape and Resize are told. All three are opened.
+    shapes that Reshape is told. All three are opened. Whether the network then truly treats
+    pictures one by one is for a trial run to show (see Session).
 
     Args:
         model: the network; it is not changed.
-        input_name, output_name: the picture's tensor and the map's.
+        input_name: the picture's tensor.
     Returns:
-        the opened network, or None where shape inference cannot show that the batch reaches the
-        map (then frames go through one by one).
+        the opened network.
     """
     import onnx
-    from onnx import shape_inference
 
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
     del opened.graph.value_info[:]
-    for value in (*opened.graph.input, *opened.graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if value.name in (input_name, output_name) and dims:
-            dims[0].dim_param = "N"
-        elif value in opened.graph.output:
-            value.type.tensor_type.ClearField("shape")
+    for value in opened.graph.input:
+        if value.name == input_name:
+            value.type.tensor_type.shape.dim[0].dim_param = "N"
+    for value in opened.graph.output:
+        if value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "N"
     _open_reshapes(opened)
-    stripped = onnx.ModelProto()
-    stripped.CopyFrom(opened)
-    for value in stripped.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    try:
-        inferred = shape_inference.infer_shapes(stripped, strict_mode=True, data_prop=True)
-    except Exception:  # onnx raises its own C++ errors; any of them means "not shown"
-        return None
-    for value in inferred.graph.output:
-        if value.name == output_name and dimensions(value)[:1] == ["N"]:
-            return opened
-    return None
+    return opened
 
 
 def _open_reshapes(model: ModelProto) -> None:

@@ -12,7 +12,6 @@ from vmafsal.errors import ModelError
 from vmafsal.graph import (
     derive_stride,
     dimensions,
-    make_batchable,
     operators,
     parameter_count,
 )
@@ -69,9 +68,10 @@ class Model:
         return self.sidecar.stride or derive_stride(self.proto, self.sidecar.input_name)
 
     @cached_property
-    def batchable(self) -> ModelProto | None:
-        """The network with a free batch dimension; None where frames must go one by one."""
-        return make_batchable(self.proto, self.sidecar.input_name, self.sidecar.output_name)
+    def fixed_batch(self) -> bool:
+        """True where the file fixes the batch at 1."""
+        (picture,) = (v for v in self.proto.graph.input if v.name == self.sidecar.input_name)
+        return dimensions(picture)[0] == 1
 
     @cached_property
     def parameters(self) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmafsal.errors import DeviceError, ModelError
+from vmafsal.graph import make_batchable
 
 if TYPE_CHECKING:
     from vmafsal.model import Model
@@ -59,15 +62,18 @@ class Session:
     """
 
     def __init__(self, model: Model, device: str = "auto", threads: int | None = None) -> None:
-        kind, index = parse_device(device)
         self.model = model
         self.threads = threads or available_cores()
-        self.takes_batches = model.batchable is not None
         self._input = model.sidecar.input_name
         self._output = model.sidecar.output_name
         self._sigmoid = model.sidecar.activation == "sigmoid"
-        data = (model.batchable or model.proto).SerializeToString()
-        self._session = self._create(data, kind, index)
+        create = self._creator(*parse_device(device))
+        self.takes_batches = True
+        if model.fixed_batch:
+            self._session = create(make_batchable(model.proto, self._input).SerializeToString())
+            self.takes_batches = self._keeps_pictures_apart()
+        if not model.fixed_batch or not self.takes_batches:
+            self._session = create(model.proto.SerializeToString())
 
     @property
     def provider(self) -> str:
@@ -98,54 +104,69 @@ class Session:
                 f"{self.model.path.name} answered a map of {list(saliency.shape)} to a batch of "
                 f"{list(batch.shape)}; {list(expected)} is expected."
             )
-        if self._sigmoid:
-            saliency = (1.0 / (1.0 + np.exp(-saliency))).astype(np.float32)
-        return saliency
+        answer: NDArray[np.float32] = saliency
+        return np.float32(1) / (np.float32(1) + np.exp(-answer)) if self._sigmoid else answer
 
-    def _create(self, data: bytes, kind: str, index: int) -> Any:
+    def _creator(self, kind: str, index: int) -> Callable[[bytes], Any]:
+        """A function from a model's bytes to a session on the device, or a DeviceError."""
         import onnxruntime
 
-        onnxruntime.set_default_logger_severity(4)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        listed = onnxruntime.get_available_providers()
-        kinds = ["cuda", "cpu"] if kind == "auto" else [kind]
-        reason = "this ONNX Runtime was built without it"
-        for wanted in kinds:
-            provider = _PROVIDERS[wanted]
-            if provider not in listed or (wanted == "cuda" and not _has_nvidia_gpu()):
-                reason = reason if provider not in listed else "no NVIDIA GPU or driver was found"
-                continue
-            settings = {} if wanted == "cpu" else {"device_id": str(index)}
-            try:
-                # With one provider named, ONNX Runtime cannot fall back without a word:
-                # what get_providers() lists first afterwards is what runs.
-                session = onnxruntime.InferenceSession(
-                    data, sess_options=options, providers=[(provider, settings)]
+        # What a provider cannot do is said once, by us, in a sentence.
+        onnxruntime.set_default_logger_severity(4)
+        if kind != "cpu" and find_spec("nvidia") is not None:
+            onnxruntime.preload_dlls()
+
+        def create(data: bytes) -> Any:
+            reason = "this ONNX Runtime was built without it"
+            for wanted in ["cuda", "cpu"] if kind == "auto" else [kind]:
+                provider = _PROVIDERS[wanted]
+                if provider not in onnxruntime.get_available_providers():
+                    continue
+                settings = {} if wanted == "cpu" else {"device_id": str(index)}
+                try:
+                    session = onnxruntime.InferenceSession(
+                        data, options, providers=[(provider, settings)], enable_fallback=0
+                    )
+                except Exception as error:  # ONNX Runtime's own exceptions have no common base
+                    if wanted == "cpu":
+                        raise ModelError(_failure(self.model, None, error)) from error
+                    reason = _first_line(error)
+                    continue
+                # Being listed proves nothing: only what the session took counts.
+                if session.get_providers()[0] == provider:
+                    return session
+                reason = (
+                    "no NVIDIA GPU with its driver and libraries was found "
+                    "(pip install 'vmafsal[cuda]' brings the libraries)"
                 )
-            except Exception as error:  # ONNX Runtime's own exceptions have no common base
-                if wanted == "cpu":
-                    raise ModelError(_failure(self.model, None, error)) from error
-                reason = _first_line(error)
-                continue
-            if session.get_providers()[0] == provider:
-                return session
-            reason = "ONNX Runtime could not load its libraries (pip install 'vmafsal[cuda]')"
-        raise DeviceError(
-            f"The device {kind} cannot be used here: {reason}. Leave --device out, or use "
-            "--device cpu."
-        )
+            raise DeviceError(
+                f"The device {kind} cannot be used here: {reason}. "
+                "Leave --device out, or use --device cpu."
+            )
 
+        return create
 
-def _has_nvidia_gpu() -> bool:
-    """True where a driver shows a GPU; spares everybody else ONNX Runtime's failed attempt."""
-    return any(os.path.exists(path) for path in ("/dev/nvidiactl", "/dev/dxg")) or os.name == "nt"
+    def _keeps_pictures_apart(self) -> bool:
+        """Tries two pictures at once: True where each gets the map it gets alone."""
+        side = max(32, 2 * self.model.stride)
+        height, width = self.model.policy.size or (side, side)
+        pair = np.random.default_rng(0).standard_normal((2, 3, height, width), np.float32)
+        try:
+            together = self.run(pair)
+            alone = np.concatenate([self.run(pair[:1]), self.run(pair[1:])])
+        except ModelError:
+            return False
+        return bool(np.allclose(together, alone, rtol=0, atol=1e-4))
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    # ONNX Runtime puts a source path and a C++ signature before some of its sentences.
+    return re.sub(r"^.*/onnxruntime\S*/.*?\)\s+", "", line).rstrip(".")
 
 
 def _failure(model: Model, shape: tuple[int, ...] | None, error: Exception) -> str:
