@@ -1,0 +1,105 @@
+"""From a picture to its saliency map, through the extractor's own steps."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmafsal.color import frame_to_tensor
+from vmafsal.frame import Frame
+from vmafsal.resample import Resampler
+from vmafsal.session import Session
+
+if TYPE_CHECKING:
+    from vmafsal.model import Model
+
+__all__ = ["Predictor", "ShortSide", "resize_map"]
+
+ShortSide = int | Literal["native", "model"]
+"""In pixels; "native" is the picture's own size, "model" what the model's sidecar asks for."""
+
+
+class Predictor:
+    """A model that answers pictures with maps.
+
+    Args:
+        model: what vmafsal.model.load_model returned.
+        short_side: what the picture is resampled to.
+        threads: of ONNX Runtime on the CPU.
+        device: as vmafsal.session.Session takes it.
+    Raises:
+        ModelError: if a short side is given for a model that takes one size only.
+        DeviceError: if the device is not there.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        short_side: ShortSide = "model",
+        threads: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.model = model
+        self.policy = model.policy
+        if short_side != "model":
+            self.policy = model.policy.with_options(short_side=short_side)
+        self._multiple = math.lcm(model.stride, self.policy.multiple)
+        self._session = Session(model, device=device, threads=threads)
+        self._resample = None
+        if self.policy.size or self.policy.short_side:
+            self._resample = Resampler(size=self.policy.size, short_side=self.policy.short_side)
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime provider that runs."""
+        return self._session.provider
+
+    @property
+    def runs_at(self) -> str | int:
+        """The short side in pixels, "native", or "HxW" of a model that takes one size only."""
+        if self.policy.size:
+            return "x".join(str(side) for side in self.policy.size)
+        return self.policy.short_side or "native"
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The saliency map of one picture.
+
+        Args:
+            rgb: uint8 [H, W, 3].
+        Returns:
+            float32 [h, w] in [0, 1], at the size that the picture was resampled to.
+        Raises:
+            InputError: if the picture is too narrow for the short side.
+            ModelError: if the model cannot run it.
+        """
+        planes = tuple(np.ascontiguousarray(rgb[..., channel]) for channel in range(3))
+        frame = Frame(planes=planes, chroma="rgb", bit_depth=8, index=0)
+        if self._resample is not None:
+            frame = self._resample(frame)
+        tensor = np.empty((3, frame.height, frame.width), np.float32)
+        frame_to_tensor(frame, self.policy, tensor)
+        below, right = -frame.height % self._multiple, -frame.width % self._multiple
+        padded = np.pad(tensor, ((0, 0), (0, below), (0, right)), mode="edge")
+        return self._session.run(padded[None])[0, 0, : frame.height, : frame.width]
+
+
+def resize_map(saliency: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Resize a map bilinearly, pixel centres aligned; where it shrinks, over the whole footprint.
+
+    Args:
+        saliency: float32 [h, w] in [0, 1].
+    Returns:
+        float32 [height, width] in [0, 1].
+    """
+    if saliency.shape == (height, width):
+        return saliency
+    from PIL import Image
+
+    resized = Image.fromarray(np.ascontiguousarray(saliency)).resize(
+        (width, height), Image.Resampling.BILINEAR
+    )
+    # The weights' rounding may leave [0, 1] by one unit in the last place.
+    return np.clip(np.asarray(resized, np.float32), 0.0, 1.0)
