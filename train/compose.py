@@ -1,0 +1,147 @@
+"""Objects cut from labelled images and pasted on other scenes, with distractors beside them.
+
+What is learnt from whole pictures of pets and people is "dog" and "person", in the middle of the
+frame. A cut-out of any size on a cluttered scene teaches what stands out; a blob of foreign
+texture with the same feathered edge, labelled background, keeps the edge from giving it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from train.augment import Augment, crop_resized, photometric, resize_planes
+from train.data import Item, Items
+
+__all__ = ["Composer", "blob", "cut_out", "paste"]
+
+OBJECTS = (0.12, 0.63, 0.25)
+"""Probabilities of no, one, two objects on a scene."""
+OBJECT_SIZE = (0.15, 0.85)
+"""Longest side of an object, as a share of the crop's side."""
+DISTRACTORS = 4
+"""At most one fewer than this many blobs on a scene."""
+MIN_OBJECT_SHARE = 0.01
+"""An object smaller than this share of its own image is not worth pasting."""
+
+
+def cut_out(item: Item) -> np.ndarray | None:
+    """The tight box around an image's object as uint8 [h, w, 4], alpha from the label.
+
+    Returns:
+        None where there is no object, or next to none.
+    """
+    solid = item.label > 127
+    if solid.mean() < MIN_OBJECT_SHARE:
+        return None
+    rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    return np.dstack([item.image[box], item.label[box]])
+
+
+def blob(side: int, rng: np.random.Generator) -> np.ndarray:
+    """A random shape with a soft edge, uint8 [side, side], in the middle of its square."""
+    cells = int(rng.integers(3, 7))
+    noise = Image.fromarray(rng.random((cells, cells), np.float32))
+    field = np.asarray(noise.resize((side, side), Image.Resampling.BICUBIC))
+    axis = np.linspace(-1.0, 1.0, side, dtype=np.float32)
+    radius = np.sqrt(axis[:, None] ** 2 + axis[None] ** 2)
+    shape = field + 0.6 * (1.0 - radius) > 0.65
+    return np.where(shape & (radius < 0.98), 255, 0).astype(np.uint8)
+
+
+def feather(alpha: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The edge of an alpha plane softened by about a pixel."""
+    blur = ImageFilter.GaussianBlur(float(rng.uniform(0.5, 1.4)))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).filter(blur))
+
+
+def paste(
+    canvas: np.ndarray, rgb: np.ndarray, alpha: np.ndarray, top: int, left: int, label: int
+) -> None:
+    """Blend a patch into a sample in place; it may reach over the edges.
+
+    Args:
+        canvas: uint8 [side, side, 5].
+        rgb: uint8 [h, w, 3].
+        alpha: uint8 [h, w].
+        label: what the patch is labelled, 0 or 255; under it the weight becomes full.
+    """
+    side = canvas.shape[0]
+    h, w = alpha.shape
+    y0, x0, y1, x1 = max(0, top), max(0, left), min(side, top + h), min(side, left + w)
+    if y0 >= y1 or x0 >= x1:
+        return
+    inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+    a = alpha[inner].astype(np.float32)[..., None] / 255.0
+    patch = np.empty((y1 - y0, x1 - x0, 5), np.float32)
+    patch[..., :3] = rgb[inner]
+    patch[..., 3] = label
+    patch[..., 4] = 255
+    under = canvas[y0:y1, x0:x1].astype(np.float32)
+    canvas[y0:y1, x0:x1] = np.round(under + a * (patch - under)).astype(np.uint8)
+
+
+class Composer:
+    """Draws composites from decoded items.
+
+    Args:
+        items: everything that may be trained on.
+        objects: indices of hard-labelled items, from which objects are cut.
+        scenes: indices of the items that serve as backgrounds.
+        soft_floor: what a scene's own doubtful parts weigh under a composite.
+    """
+
+    def __init__(
+        self, items: Items, objects: Sequence[int], scenes: Sequence[int], soft_floor: float
+    ) -> None:
+        self._items, self._objects, self._scenes = items, objects, scenes
+        self._soft_floor = soft_floor
+
+    def draw(self, options: Augment, rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
+        """One composite and the indices of the items in it.
+
+        Returns:
+            uint8 [crop, crop, 5], and the indices: the scene first.
+        """
+        used = [int(rng.choice(self._scenes))]
+        canvas = crop_resized(self._items[used[0]], options, rng).copy()
+        count = int(rng.choice(len(OBJECTS), p=OBJECTS))
+        if count:
+            # Beside a pasted object, whatever the scene itself may hold is open to doubt.
+            calm = 1.0 - 2.0 * canvas[..., 3].astype(np.float32) / 255.0
+            canvas[..., 4] = np.round(255.0 * np.maximum(calm, self._soft_floor)).astype(np.uint8)
+        for _ in range(int(rng.integers(DISTRACTORS))):
+            used.append(int(rng.choice(self._scenes)))
+            texture = crop_resized(self._items[used[-1]], options, rng)
+            size = max(8, int(options.crop * rng.uniform(0.1, 0.6)))
+            alpha = feather(blob(size, rng), rng)
+            rgb = photometric(texture[:size, :size, :3], rng)
+            top, left = self._place(options.crop, size, size, rng)
+            paste(canvas, rgb, alpha, top, left, 0)
+        for _ in range(count):
+            used.append(int(rng.choice(self._objects)))
+            cut = cut_out(self._items[used[-1]])
+            if cut is None:
+                continue
+            longest = options.crop * rng.uniform(*OBJECT_SIZE)
+            scale = longest / max(cut.shape[:2])
+            stretch = float(np.exp(rng.uniform(-options.stretch, options.stretch) / 2.0))
+            h = max(4, round(cut.shape[0] * scale / stretch))
+            w = max(4, round(cut.shape[1] * scale * stretch))
+            patch = resize_planes(cut, h, w)
+            if rng.random() < 0.5:
+                patch = patch[:, ::-1]
+            top, left = self._place(options.crop, h, w, rng)
+            rgb = photometric(patch[..., :3], rng)
+            paste(canvas, rgb, feather(patch[..., 3], rng), top, left, 255)
+        return canvas, used
+
+    @staticmethod
+    def _place(side: int, h: int, w: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Top and left of a patch; up to a fifth of it lies outside."""
+        top = int(rng.integers(-(h // 5), max(1, side - h + h // 5)))
+        left = int(rng.integers(-(w // 5), max(1, side - w + w // 5)))
+        return top, left

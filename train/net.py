@@ -1,0 +1,107 @@
+"""The two students: one encoder, two ways up again."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["ARCHITECTURES", "PARAMETERS", "STRIDE", "Student", "build"]
+
+ARCHITECTURES = ("v1", "v2")
+PARAMETERS = {"v1": 112_841, "v2": 123_721}
+"""Trainable parameters of each architecture; `build` refuses to return anything else."""
+
+STRIDE = 8
+"""Height and width of an input are multiples of this (three 2×2 max-pools)."""
+
+
+def conv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
+    """3×3 convolution without bias, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def double(inputs: int, outputs: int) -> nn.Sequential:
+    """Two 3×3 convolutions, the resolution kept."""
+    return nn.Sequential(conv_bn_relu(inputs, outputs), conv_bn_relu(outputs, outputs))
+
+
+class BilinearUp(nn.Module):
+    """Bilinear ×2 (`align_corners=False`), then a plain 3×3 convolution without bias."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        up = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return self.conv(up)  # type: ignore[no-any-return]
+
+
+class Student(nn.Module):
+    """A U-shaped network of three levels; `arch` chooses how the decoder doubles the size.
+
+    v1 doubles with a 2×2 transposed convolution of stride 2, v2 with bilinear interpolation
+    and a 3×3 convolution, which leaves no checkerboard.
+    """
+
+    def __init__(self, arch: str) -> None:
+        super().__init__()
+        self.arch = arch
+
+        def up(inputs: int, outputs: int) -> nn.Module:
+            if arch == "v1":
+                return nn.ConvTranspose2d(inputs, outputs, 2, stride=2, bias=False)
+            return BilinearUp(inputs, outputs)
+
+        self.encoder1 = double(3, 16)
+        self.encoder2 = double(16, 32)
+        self.encoder3 = double(32, 48)
+        self.pool = nn.MaxPool2d(2)
+        self.bottleneck = conv_bn_relu(48, 48)
+        self.up3 = up(48, 32)
+        self.decoder3 = conv_bn_relu(32 + 48, 32)
+        self.up2 = up(32, 16)
+        self.decoder2 = conv_bn_relu(16 + 32, 16)
+        self.up1 = up(16, 8)
+        self.decoder1 = conv_bn_relu(8 + 16, 8)
+        self.head = nn.Conv2d(8, 1, 1)
+
+    def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
+        """Saliency map of a batch.
+
+        Args:
+            x: float [N, 3, H, W], RGB normalised with ImageNet's mean and deviation, H and W
+                multiples of `STRIDE`.
+            logits: leave the sigmoid out (the loss is computed from logits).
+        Returns:
+            float [N, 1, H, W], each pixel in [0, 1] unless `logits`.
+        """
+        skip1 = self.encoder1(x)
+        skip2 = self.encoder2(self.pool(skip1))
+        skip3 = self.encoder3(self.pool(skip2))
+        y = self.bottleneck(self.pool(skip3))
+        y = self.decoder3(torch.cat([self.up3(y), skip3], dim=1))
+        y = self.decoder2(torch.cat([self.up2(y), skip2], dim=1))
+        y = self.decoder1(torch.cat([self.up1(y), skip1], dim=1))
+        y = self.head(y)
+        return y if logits else torch.sigmoid(y)
+
+
+def build(arch: str) -> Student:
+    """A freshly initialised student; torch's seed decides the weights.
+
+    Raises:
+        ValueError: if `arch` is unknown or the count of parameters is not the published one.
+    """
+    if arch not in ARCHITECTURES:
+        raise ValueError(f"no architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
+    net = Student(arch)
+    count = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    if count != PARAMETERS[arch]:
+        raise ValueError(f"{arch} has {count:,} parameters, not {PARAMETERS[arch]:,}")
+    return net

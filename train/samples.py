@@ -1,0 +1,96 @@
+"""What an epoch is made of: which items, in which order, each varied by its own generator.
+
+A sample depends on the seed, the epoch and its position alone; so it is the same whichever
+process draws it, and after a resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset as TorchDataset
+
+from train.augment import Augment, crop_resized, degrade, flip, photometric
+from train.compose import Composer
+from train.data import Items
+
+__all__ = ["COMPOSITE", "Samples"]
+
+COMPOSITE = -1
+"""In a plan: a composite instead of an item's index."""
+
+Key = tuple[int, int]
+"""Epoch and position in it."""
+
+
+class Samples(TorchDataset[torch.Tensor]):
+    """All samples of all epochs.
+
+    Args:
+        items: the decoded pairs.
+        sets: for each data set the indices of its items and its weight; an epoch draws
+            round(weight · n) items of a set, each as often as the others, give or take one.
+        composites: how many composites an epoch holds.
+    """
+
+    def __init__(
+        self,
+        items: Items,
+        sets: Sequence[tuple[Sequence[int], float]],
+        options: Augment,
+        seed: int,
+        composites: int = 0,
+        soft_floor: float = 0.15,
+    ) -> None:
+        self._items, self._sets, self._options = items, sets, options
+        self._seed, self._composites = seed, composites
+        everything = [i for indices, _ in sets for i in indices]
+        soft = [i for i in everything if items.pair(i).soft]
+        hard = [i for i in everything if not items.pair(i).soft]
+        # Unlabelled scenes are the better backgrounds; without them any picture is one.
+        self._composer = Composer(items, hard, soft or hard, soft_floor)
+        self._plans: dict[int, np.ndarray] = {}
+
+    def plan(self, epoch: int) -> np.ndarray:
+        """Item indices of an epoch in their order, `COMPOSITE` for a composite; int64 [n]."""
+        if epoch not in self._plans:
+            rng = np.random.default_rng([self._seed, epoch])
+            drawn = [np.full(self._composites, COMPOSITE)]
+            for indices, weight in self._sets:
+                count = round(weight * len(indices))
+                rounds = -(-count // len(indices))
+                order = np.concatenate([rng.permutation(indices) for _ in range(max(1, rounds))])
+                drawn.append(order[:count])
+            plan = np.concatenate(drawn)
+            self._plans = {epoch: rng.permutation(plan)}
+        return self._plans[epoch]
+
+    def __getitem__(self, key: Key) -> torch.Tensor:
+        """uint8 [5, crop, crop]: R, G, B, label, weight."""
+        planes, _ = self._draw(key)
+        return torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1)))
+
+    def names(self, key: Key) -> str:
+        """The files that a sample is made of."""
+        _, used = self._draw(key)
+        return " + ".join(str(self._items.pair(i).image) for i in used)
+
+    def _draw(self, key: Key) -> tuple[np.ndarray, list[int]]:
+        epoch, position = key
+        options = self._options
+        rng = np.random.default_rng([self._seed, epoch, position])
+        index = int(self.plan(epoch)[position])
+        if index == COMPOSITE:
+            planes, used = self._composer.draw(options, rng)
+        else:
+            planes, used = crop_resized(self._items[index], options, rng), [index]
+        if options.flip:
+            planes = flip(planes, rng)
+        rgb = planes[..., :3]
+        if rng.random() < options.photometric:
+            rgb = photometric(rgb, rng)
+        if rng.random() < options.degrade:
+            rgb = degrade(rgb, rng)
+        return np.dstack([rgb, planes[..., 3:]]), used
