@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from vmafsal.errors import InputError
+from vmafsal.errors import InputError, UsageError
 from vmafsal.source.base import STDIN, Source, SourceInfo, label
 from vmafsal.source.container import ContainerSource
 from vmafsal.source.files import container_name, open_bytes
 from vmafsal.source.pair import check_pair
-from vmafsal.source.raw import RawSource, check_raw_options
+from vmafsal.source.raw import RawSource, check_raw_options, check_size
 
 __all__ = ["STDIN", "Source", "SourceInfo", "check_pair", "open_source"]
 
-_RAW_SUFFIXES = {".yuv", ".raw", ".i420", ".y", ".gray", ".yuv420p", ".yuv422p", ".yuv444p"}
+_RAW_SUFFIXES = frozenset({".yuv", ".raw", ".i420", ".yuv420p", ".yuv422p", ".yuv444p", ".y"})
 
 
 def open_source(
@@ -27,31 +27,51 @@ def open_source(
     stream: int | None = None,
     role: Literal["reference", "distorted"] = "distorted",
 ) -> Source:
-    """Open a video: a container or Y4M by what its first bytes say, else raw YUV.
+    """Open a video: Y4M or a container by what its first bytes say, else raw YUV.
 
     Args:
         path: a file, a named pipe, or "-" for standard input.
-        width, height: of raw video, in pixels.
+        width, height: of raw video, in pixels. For Y4M they must agree with its header.
         chroma, bit_depth: of raw video: 420, 422, 444 or 400; 8, 10, 12 or 16.
         stream: which video stream of a container, from 0; cover art does not count.
-        role: how errors name the input: "reference" or "distorted".
+        role: how an error names the option: --reference or --distorted.
+    Returns:
+        A source to be closed, or used in a with statement.
     Raises:
-        UsageError: if raw video lacks a size, or an option makes no sense.
+        UsageError: if raw video lacks its size, or an option makes no sense.
         InputError: if the input cannot be read as asked.
     """
+    if not path:
+        raise UsageError(f"--{role} is empty: name a file, or - for standard input.")
+    for name, value in (("--width", width), ("--height", height)):
+        if value is not None:
+            check_size(name, value)
     source = open_bytes(path)
     try:
-        name = container_name(source.head)
+        container = container_name(source.head)
         sized = width is not None or height is not None
-        if name is None and (sized or os.path.splitext(path)[1].lower() in _RAW_SUFFIXES):
+        suffix = os.path.splitext(path)[1].lower()
+        is_raw = container is None and (sized or source.size is None or suffix in _RAW_SUFFIXES)
+        if is_raw:
+            if stream:
+                raise UsageError(f"--stream is for containers; {label(path)} is raw video.")
             return RawSource(source, check_raw_options(path, width, height, chroma, bit_depth))
-        if name is None and source.size is None:
-            check_raw_options(path, width, height, chroma, bit_depth)
-        if sized and name != "Y4M":
+        if sized and container != "Y4M":
             raise InputError(
-                f"{label(path)} is a {name} file, not raw video: leave out --width and --height."
+                f"{label(path)} is no raw video but {container}: leave out --width and --height. "
+                "If the other video of the pair is raw, convert it to Y4M."
             )
-        return ContainerSource(source, stream)
+        video = ContainerSource(source, stream)
     except BaseException:
         source.close()
         raise
+    if (width or video.info.width, height or video.info.height) != (
+        video.info.width,
+        video.info.height,
+    ):
+        video.close()
+        raise InputError(
+            f"{label(path)} is {video.info.width}x{video.info.height} by its own header, not "
+            f"{width or '?'}x{height or '?'}: leave out --width and --height."
+        )
+    return video

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from vmafsal.errors import InputError
+from vmafsal.errors import InputError, UsageError
 from vmafsal.frame import Frame
+from vmafsal.source import tags
 from vmafsal.source.base import Source, SourceInfo, label
+from vmafsal.source.cut import lacks_index, stated_size
 from vmafsal.source.files import ByteInput
-from vmafsal.source.pixels import PixelLayout, pixel_layout, planes_of
+from vmafsal.source.pictures import DamagedError, PictureReader
+from vmafsal.source.pixels import pixel_layout, planes_of, readable_format
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -18,25 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ContainerSource"]
 
-_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
-"""AVColorSpace: bt709, bt470bg and smpte170m (the same matrix), bt2020nc."""
+MAX_GAP = 8
+"""Pictures in a row that may be lost."""
 
-_OTHER_MATRICES = {
-    4: "FCC",
-    7: "SMPTE 240M",
-    8: "YCgCo",
-    10: "BT.2020 constant luminance",
-    11: "SMPTE 2085",
-    12: "chromaticity-derived",
-    13: "chromaticity-derived constant luminance",
-    14: "ICtCp",
-    15: "IPT-C2",
-    16: "YCgCo-R",
-    17: "YCgCo-R",
-}
-_RANGES = {1: False, 2: True}
-_TRANSFERS = {16: "pq", 18: "hlg"}
-"""AVColorTransferCharacteristic: SMPTE ST 2084, ARIB STD-B67."""
+MAX_LOST = 0.01
+"""Share of all pictures that may be lost."""
+
+_PIPE_BUFFER = 1 << 20
+_Y4M_MARKER = len(b"FRAME\n")
+_HIDDEN_FRAMES = frozenset({"vp8", "libvpx"})
+"""Decoders of packets that may hold a frame which is never shown."""
 
 
 class ContainerSource(Source):
@@ -45,87 +42,294 @@ class ContainerSource(Source):
     def __init__(self, source: ByteInput, stream: int | None = None) -> None:
         self._source = source
         self._wanted_stream = stream
-        self._container = _open(source)
-        self._stream = _choose_stream(self._container, source.path, stream)
-        _, info = _facts(self._stream, self._container, source)
-        super().__init__(info)
+        self._container, self._stream = self._open()
+        super().__init__(_facts(self._container, self._stream, source))
+        self._name = label(source.path)
+        self._seen = self._gaps = self._gaps_in_a_row = self._damaged = 0
+        self._said: set[str] = set()
+        context = self._stream.codec_context
+        self.notices += tags.colour_notices(self._name, context.colorspace, context.color_trc)
+        self._check_whole()
+
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        """A new handle on the file, and the stream in it."""
+        container = _open(self._source)
+        try:
+            return container, _choose_stream(container, self._source.path, self._wanted_stream)
+        except BaseException:
+            container.close()
+            raise
+
+    def _check_whole(self) -> None:
+        size = self.info.size_bytes
+        stated = None if size is None else stated_size(self.info.path)
+        if size is not None and stated is not None and stated > size:
+            self.truncated = True
+            self.notices.append(
+                f"{self._name} is cut short: it holds {size:,} of {stated:,} bytes. "
+                "It is scored to where it ends."
+            )
 
     def count(self) -> int | None:
-        if self._source.size is None:
+        """Number of pictures that are shown, from the packets alone.
+
+        Returns:
+            None for pipes, and where packets are not pictures: interlaced video, whose fields
+            may have packets of their own, and VP8 with its hidden frames.
+        """
+        context = self._stream.codec_context
+        interlaced = int(context.field_order) > 1
+        if self.info.size_bytes is None or interlaced or context.name in _HIDDEN_FRAMES:
             return None
-        container = _open(self._source)
-        stream = _choose_stream(container, self.info.path, self._wanted_stream)
-        with container:
-            return sum(1 for packet in container.demux(stream) if packet.size)
+        with _sentences(self._name):
+            container, stream = self._open()
+            with container:
+                if self.info.kind == "y4m":
+                    frames = _y4m_count(container, stream, self.info.size_bytes)
+                    if frames is not None:
+                        return frames
+                    container.seek(0, stream=stream)
+                reader = PictureReader(container, stream, careful=True, cut=self.truncated)
+                # No key frame at all, as with gradual refresh: the decoder decides.
+                return reader.count() or None
 
     def _read(self, start: int, stop: int | None, step: int) -> Iterator[Frame]:
-        position = 0
-        pictures = self._pictures()
-        while stop is None or position < stop:
-            picture = next(pictures, None)
+        pictures = self._checked()
+        try:
+            with _sentences(self._name):
+                for number, picture in enumerate(islice(pictures, start, stop, step)):
+                    yield self._frame(picture, number * step)
+        finally:
+            pictures.close()
+            self._report()
+        self._check_unchanged()
+        self._check_gaps()
+
+    def _checked(self) -> Generator[VideoFrame | None]:
+        """Every picture, looked at on its way."""
+        for picture in self._pictures():
             if picture is None:
-                break
-            if position >= start and (position - start) % step == 0:
-                yield self._frame(picture, position - start)
-            position += 1
+                self._gaps += 1
+                self._gaps_in_a_row += 1
+                if self._gaps_in_a_row > MAX_GAP:
+                    raise InputError(
+                        f"{self._name} is damaged: more than {MAX_GAP} pictures in a row, up to "
+                        f"picture {self._seen}, could not be decoded. Get a whole copy of it."
+                    )
+            else:
+                self._gaps_in_a_row = 0
+                self._look_at(picture)
+            self._seen += 1
+            yield picture
 
-    def _pictures(self) -> Iterator[VideoFrame]:
-        self._stream.thread_type = "AUTO"
-        for packet in self._container.demux(self._stream):
-            if packet.size:
-                yield from self._stream.decode(packet)
-        yield from self._stream.decode(None)
+    def _pictures(self) -> Iterator[VideoFrame | None]:
+        """The pictures by the fast pass and, where that meets damage, the careful one."""
+        # A pipe cannot be read again, so that it is read with care at once.
+        careful = self.info.size_bytes is None
+        given = 0
+        try:
+            for picture in self._pass(careful=careful):
+                given += 1
+                yield picture
+            return
+        except DamagedError:
+            self._check_unchanged()
+        self._container.close()
+        self._container, self._stream = self._open()
+        yield from islice(self._pass(careful=True), given, None)
 
-    def _frame(self, picture: VideoFrame, index: int) -> Frame:
-        layout = _layout(picture.format.name, self.info.path)
-        return Frame(
-            planes_of(picture, layout),
-            layout.chroma,
-            layout.bits,
-            index,
-            matrix=_MATRICES.get(picture.colorspace),
-            full_range=True if layout.full_range else _RANGES.get(picture.color_range),
-        )
+    def _pass(self, *, careful: bool) -> Iterator[VideoFrame | None]:
+        reader = PictureReader(self._container, self._stream, careful=careful, cut=self.truncated)
+        yield from reader
+        self._check_end(reader)
+
+    def _check_end(self, reader: PictureReader) -> None:
+        """The stream is over: say so if the file is not."""
+        if self._seen == self._gaps:
+            self._check_unchanged()
+            raise InputError(f"{self._name} holds no picture that can be decoded.")
+        size = self.info.size_bytes
+        total = self._source.position if size is None else size
+        rest = total - reader.end
+        if self.info.kind == "y4m" and rest > 0:
+            if rest > reader.largest + _Y4M_MARKER:
+                raise InputError(
+                    f"{self._name} is damaged: after {self._seen:,} frames no frame marker "
+                    f"follows, though {rest:,} bytes do. Get a whole copy of it."
+                )
+            self.truncated = True
+            self.notices.append(
+                f"{self._name} holds {self._seen:,} frames and {rest:,} bytes more; those bytes "
+                "were left out."
+            )
+        elif reader.error is not None and not self.truncated:
+            self.truncated = True
+            self.notices.append(
+                f"{self._name} cannot be read beyond picture {self._seen:,} ({reader.error}). "
+                "It is scored to there."
+            )
+
+    def _look_at(self, picture: VideoFrame) -> None:
+        """Refuse a picture unlike the first; say once what is odd about the video."""
+        info = self.info
+        if (picture.width, picture.height) != (info.width, info.height):
+            raise InputError(
+                f"{self._name} changes its size at picture {self._seen}: from "
+                f"{info.width}x{info.height} to {picture.width}x{picture.height}. Split it there, "
+                "or scale it to one size first."
+            )
+        if picture.is_corrupt:
+            self._damaged += 1
+        if picture.interlaced_frame:
+            self._say_once("interlaced", "is interlaced; its pictures are scored as whole frames.")
+        if picture.rotation:
+            self._say_once(
+                "rotated",
+                f"is to be shown rotated by {picture.rotation % 360} degrees; it is scored as "
+                "stored.",
+            )
+
+    def _say_once(self, what: str, sentence: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            self.notices.append(f"{self._name} {sentence}")
+
+    def _frame(self, picture: VideoFrame | None, index: int) -> Frame:
+        info = self.info
+        if picture is None:
+            return Frame((), info.chroma, info.bit_depth, index)
+        name = readable_format(picture.format.name)
+        layout = pixel_layout(name) if name else None
+        if (
+            name is None
+            or layout is None
+            or (layout.chroma, layout.bits)
+            != (
+                info.chroma,
+                info.bit_depth,
+            )
+        ):
+            raise InputError(
+                f"{self._name} changes its pixel format to {picture.format.name} midway. Split it "
+                "there, or convert it to one format first."
+            )
+        full_range = True if layout.full_range else tags.full_range(picture.color_range)
+        matrix = tags.matrix(picture.colorspace)
+        if name != picture.format.name:
+            picture = picture.reformat(format=name)
+        planes = planes_of(picture, layout)
+        return Frame(planes, layout.chroma, layout.bits, index, matrix, full_range)
+
+    def _report(self) -> None:
+        """What is known only after reading."""
+        if self._gaps:
+            self.notices.append(
+                f"{self._gaps:,} of {self._seen:,} pictures of {self._name} could not be decoded; "
+                "their frame numbers are left out."
+            )
+        if self._damaged:
+            self.notices.append(
+                f"{self._damaged:,} of {self._seen:,} pictures of {self._name} are damaged and "
+                "were scored as the decoder patched them."
+            )
+
+    def _check_gaps(self) -> None:
+        if self._gaps > MAX_LOST * self._seen:
+            raise InputError(
+                f"{self._name} is damaged: {self._gaps:,} of {self._seen:,} pictures could not be "
+                f"decoded, more than {MAX_LOST:.0%}. Get a whole copy of it."
+            )
+
+    def _check_unchanged(self) -> None:
+        before = self.info.size_bytes
+        if before is None:
+            return
+        try:
+            now = os.stat(self.info.path).st_size
+        except OSError as error:
+            raise InputError(f"{self._name} vanished while it was read.") from error
+        if now != before:
+            raise InputError(
+                f"{self._name} changed its size from {before:,} to {now:,} bytes while it was "
+                "read. Wait until nothing writes to it, and run again."
+            )
 
     def close(self) -> None:
+        """Close the file; frames that were handed out stay valid."""
         self._container.close()
         self._source.close()
+
+
+@contextmanager
+def _sentences(name: str) -> Iterator[None]:
+    """Turn what ffmpeg and the system raise into sentences."""
+    import av
+
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}.") from error
 
 
 def _open(source: ByteInput) -> InputContainer:
     import av
 
+    name = label(source.path)
     try:
         if source.size is None:
-            return av.open(source, "r", buffer_size=1 << 20)
-        return av.open(f"file:{source.path}", "r")
-    except av.error.FFmpegError as error:
-        raise InputError(f"{label(source.path)} cannot be read: {error}") from error
+            return av.open(source, "r", buffer_size=_PIPE_BUFFER)
+        # The prefix keeps a colon in a file name from naming a protocol, and the list keeps
+        # a playlist from reaching for the network.
+        return av.open(f"file:{source.path}", "r", container_options={"protocol_whitelist": "file"})
+    except (av.error.FFmpegError, OSError) as error:
+        if source.size is None:
+            remedy = "Only raw video, Y4M and containers that need no seeking come through a pipe."
+        elif lacks_index(source.path):
+            remedy = "Its index (moov) is missing, as when a recording or a copy was cut short."
+        else:
+            remedy = "Raw video needs --width and --height; any other file is damaged or no video."
+        raise InputError(f"{name} cannot be read as video: {error.strerror}. {remedy}") from error
 
 
 def _choose_stream(container: InputContainer, path: str, wanted: int | None) -> VideoStream:
     from av.stream import Disposition
 
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    # The demuxer named tty takes any text for a drawing.
+    if not streams or container.format.name == "tty":
         raise InputError(f"{label(path)} holds no video.")
-    return streams[wanted or 0]
+    number = wanted or 0
+    if not 0 <= number < len(streams):
+        raise UsageError(
+            f"--stream {number}: {label(path)} has {len(streams)} video "
+            f"{'stream' if len(streams) == 1 else 'streams'}, numbered from 0."
+        )
+    return streams[number]
 
 
-def _layout(pixel_format: str | None, path: str) -> PixelLayout:
-    layout = pixel_layout(pixel_format) if pixel_format else None
-    if layout is None:
-        raise InputError(f"{label(path)}: pixel format {pixel_format} is not read.")
-    return layout
-
-
-def _facts(
-    stream: VideoStream, container: InputContainer, source: ByteInput
-) -> tuple[PixelLayout, SourceInfo]:
+def _facts(container: InputContainer, stream: VideoStream, source: ByteInput) -> SourceInfo:
+    name = label(source.path)
+    # None where no decoder was built in, whatever the type says.
     context = stream.codec_context
-    layout = _layout(context.pix_fmt, source.path)
+    if context is None:
+        raise InputError(f"{name} uses a codec that cannot be decoded here. Convert it first.")
+    if not context.pix_fmt or not context.width or not context.height:
+        raise InputError(
+            f"{name} holds no {context.name} picture that can be decoded. Get a whole copy of it."
+        )
+    readable = readable_format(context.pix_fmt)
+    layout = pixel_layout(readable) if readable else None
+    if layout is None:
+        raise InputError(
+            f"{name} has the pixel format {context.pix_fmt}, which is not read. Convert it first, "
+            "for example with ffmpeg -pix_fmt yuv420p."
+        )
     rate = stream.average_rate or stream.guessed_rate
-    return layout, SourceInfo(
+    return SourceInfo(
         path=source.path,
         kind="y4m" if container.format.name == "yuv4mpegpipe" else "container",
         width=context.width,
@@ -133,9 +337,19 @@ def _facts(
         chroma=layout.chroma,
         bit_depth=layout.bits,
         fps=float(rate) if rate else None,
-        matrix=_MATRICES.get(context.colorspace),
-        full_range=True if layout.full_range else _RANGES.get(context.color_range),
-        transfer=_TRANSFERS.get(context.color_trc),
+        matrix=tags.matrix(context.colorspace),
+        full_range=True if layout.full_range else tags.full_range(context.color_range),
+        transfer=tags.transfer(context.color_trc),
         codec=context.name,
         size_bytes=source.size,
     )
+
+
+def _y4m_count(container: InputContainer, stream: VideoStream, size: int) -> int | None:
+    """Frames of a Y4M file by its size; None where frame headers carry parameters."""
+    first = next(packet for packet in container.demux(stream))
+    if first.pos is None or not first.size:
+        return None
+    frame_bytes = first.size + _Y4M_MARKER
+    frames, rest = divmod(size - first.pos + _Y4M_MARKER, frame_bytes)
+    return None if rest else frames

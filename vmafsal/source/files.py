@@ -19,9 +19,7 @@ HEAD_BYTES = 512
 
 _SIGNATURES = (
     (0, b"YUV4MPEG2 ", "Y4M"),
-    (4, b"ftyp", "MP4 or MOV"),
-    (4, b"moov", "MP4 or MOV"),
-    (4, b"styp", "MP4 or MOV"),
+    *((4, box, "MP4 or MOV") for box in (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"skip")),
     (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
     (0, b"RIFF", "AVI"),
     (0, b"DKIF", "IVF"),
@@ -138,10 +136,17 @@ def container_name(head: bytes) -> str | None:
     for offset, signature, name in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
             return name
-    # MPEG-TS: a sync byte every 188 bytes (ISO/IEC 13818-1, 2.4.3.2).
-    if len(head) > 376 and head[0] == head[188] == head[376] == 0x47:
-        return "MPEG-TS"
-    return None
+    return "MPEG-TS" if _is_transport_stream(head) else None
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Three packet headers in a row: a sync byte every 188 bytes, no error flag, and payload or
+    adaptation present, which rules out a flat raw picture (ISO/IEC 13818-1, 2.4.3.2)."""
+    packets = [head[start : start + 4] for start in (0, 188, 376)]
+    return all(
+        len(packet) == 4 and packet[0] == 0x47 and not packet[1] & 0x80 and packet[3] & 0x30
+        for packet in packets
+    )
 
 
 def _why_not(path: str, error: OSError) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.video.plane import VideoPlane
 
-__all__ = ["PixelLayout", "pixel_layout", "planes_of"]
+__all__ = ["PixelLayout", "pixel_layout", "planes_of", "readable_format"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,29 @@ def _planar(base: str, word: str) -> PixelLayout | None:
     chroma, stored = _SUBSAMPLING[match["sub"]]
     parts = tuple(Component(plane, shift=shift) for plane in range(3))
     return PixelLayout(chroma, bits, word, parts, stored, bool(match["full"]))
+
+
+@cache
+def readable_format(name: str) -> str | None:
+    """The format itself if it has a layout, else the one that swscale has to make of it first.
+
+    Args:
+        name: ffmpeg's name.
+    Returns:
+        gray for bit maps; gbrp or gbrp16le for palettes, Bayer, XYZ, float and low-depth RGB;
+        None for what is neither.
+    """
+    from av.video.format import VideoFormat
+
+    if pixel_layout(name) is not None:
+        return name
+    pixels = VideoFormat(name)
+    if name.startswith("mono"):
+        return "gray"
+    if pixels.is_rgb or pixels.has_palette or pixels.is_bayer or name.startswith("xyz"):
+        deep = any(part.bits > 8 for part in pixels.components)
+        return "gbrp16le" if deep else "gbrp"
+    return "gray16le" if name.startswith("grayf") else None
 
 
 def planes_of(picture: VideoFrame, layout: PixelLayout) -> tuple[NDArray[Any], ...]:

@@ -12,7 +12,7 @@ from vmafsal.frame import Chroma, Frame, chroma_size
 from vmafsal.source.base import Source, SourceInfo, label
 from vmafsal.source.files import ByteInput
 
-__all__ = ["RAW_CHROMAS", "RAW_DEPTHS", "RawLayout", "RawSource"]
+__all__ = ["RawLayout", "RawSource", "check_raw_options", "check_size"]
 
 RAW_CHROMAS: tuple[Chroma, ...] = ("420", "422", "444", "400")
 RAW_DEPTHS = (8, 10, 12, 16)
@@ -66,23 +66,29 @@ class RawLayout:
         return f"{self.width}x{self.height} {self.chroma} {self.bit_depth}-bit"
 
 
+def check_size(option: str, value: int) -> None:
+    """Refuse a width or height that is not positive or absurd.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    if not 1 <= value <= MAX_SIDE:
+        raise UsageError(f"{option} must be between 1 and {MAX_SIDE}, not {value}.")
+
+
 def check_raw_options(
     path: str, width: int | None, height: int | None, chroma: str, bit_depth: int
 ) -> RawLayout:
     """The layout that the user described.
 
     Raises:
-        UsageError: if width or height is missing, not positive or absurd, or the pixel format
-            or depth is none that raw video has.
+        UsageError: if width or height is missing, or the pixel format or depth is unknown.
     """
     if width is None or height is None:
         raise UsageError(
             f"{label(path)} is raw video, which does not tell its size: give --width and "
             "--height (and --pixel_format and --bitdepth where they are not 420 and 8)."
         )
-    for name, value in (("--width", width), ("--height", height)):
-        if not 1 <= value <= MAX_SIDE:
-            raise UsageError(f"{name} must be between 1 and {MAX_SIDE}, not {value}.")
     chosen = next((known for known in RAW_CHROMAS if known == chroma), None)
     if chosen is None:
         raise UsageError(f"--pixel_format must be one of 420, 422, 444, 400, not {chroma}.")

@@ -1,0 +1,212 @@
+"""From the packets of a stream to its pictures, in presentation order and without shifting."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+__all__ = ["DamagedError", "PictureReader", "Timeline"]
+
+
+class DamagedError(Exception):
+    """Decoding on several threads met a picture that it cannot account for."""
+
+
+class Timeline:
+    """Which pictures a stream has to show, learnt from its packets as they pass."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+        """Packets that hold a picture to show."""
+        self.timed = True
+        """False once a packet came without a presentation time."""
+        self._due: list[int] = []
+        self._first_key: int | None = None
+        self._started = False
+
+    def add(self, packet: Packet[VideoStream]) -> bool:
+        """Note a packet; True if it holds a picture that players show.
+
+        What an edit list cuts off, and what comes before the first key frame, is not shown.
+        """
+        if not self._started:
+            if not packet.is_keyframe:
+                return False
+            self._started = True
+            self._first_key = packet.pts
+        if packet.is_discard:
+            return False
+        if packet.pts is None:
+            self.timed = False
+        elif self._first_key is not None and packet.pts < self._first_key:
+            # Leading pictures of an open group refer to what is not there.
+            return False
+        else:
+            heapq.heappush(self._due, packet.pts)
+        self.shown += 1
+        return True
+
+    def missing_before(self, pts: int | None) -> int:
+        """How many pictures due before `pts` did not come; `pts` itself is ticked off."""
+        if pts is None:
+            return 0
+        missing = 0
+        while self._due and self._due[0] < pts:
+            heapq.heappop(self._due)
+            missing += 1
+        if self._due and self._due[0] == pts:
+            heapq.heappop(self._due)
+        return missing
+
+    def outstanding(self, before: int | None) -> int:
+        """How many pictures are still due, at the end, earlier than `before`."""
+        return sum(1 for pts in self._due if before is None or pts < before)
+
+
+class PictureReader:
+    """One pass over a video stream.
+
+    Iterating gives each picture in presentation order, and None where one could not be decoded.
+
+    Decoding on several threads reports an error late and drops pictures that are still in
+    flight, so that the fast pass gives up with DamagedError at the first sign of one; a careful
+    pass, on one thread, then says exactly which picture was lost.
+    """
+
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, *, careful: bool, cut: bool
+    ) -> None:
+        """
+        Args:
+            careful: decode on one thread and account for every picture.
+            cut: the file is known to end early, so its last packet may be half a picture.
+        """
+        self._container = container
+        self._stream = stream
+        self._careful = careful
+        self._cut = cut
+        self._timeline = Timeline()
+        self._irregular = False
+        self._lost = False
+        self._limit: int | None = None
+        self.end = 0
+        """Byte after the last packet that was read."""
+        self.largest = 0
+        """Bytes of the largest packet that was read."""
+        self.error: str | None = None
+        """ffmpeg's words where the container could not be read further."""
+
+    def count(self) -> int:
+        """Number of pictures shown, by the packets alone; 0 where no key frame was found."""
+        for packet in self._packets():
+            self._timeline.add(packet)
+        if self._limit is not None and self._timeline.timed:
+            return self._timeline.outstanding(self._limit)
+        return self._timeline.shown
+
+    def __iter__(self) -> Iterator[VideoFrame | None]:
+        import av
+
+        self._stream.thread_type = "SLICE" if self._careful else "AUTO"
+        if self._careful:
+            self._stream.codec_context.thread_count = 1
+        for packet in self._packets():
+            shown = self._timeline.add(packet)
+            try:
+                pictures = self._stream.decode(packet)
+            except av.error.FFmpegError as error:
+                if not self._careful:
+                    raise DamagedError from error
+                self._lost = self._lost or shown
+                if shown and (self._irregular or not self._timeline.timed):
+                    yield None
+                continue
+            yield from self._in_place(pictures)
+        yield from self._drain()
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        import av
+
+        packets = self._container.demux(self._stream)
+        last: Packet[VideoStream] | None = None
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.InvalidDataError as error:
+                self.error = error.strerror
+                self._cut = True
+                break
+            if packet is None:
+                break
+            # An empty packet would tell the decoder that the stream is over.
+            if not packet.size:
+                continue
+            if self._cut and packet.is_corrupt:
+                last = packet
+                break
+            if packet.pos is not None:
+                self.end = max(self.end, packet.pos + packet.size)
+                self.largest = max(self.largest, packet.size)
+            last = packet
+            yield packet
+        if self._cut and last is not None:
+            self._limit = _first_unknown(last)
+
+    def _drain(self) -> Iterator[VideoFrame | None]:
+        import av
+
+        try:
+            pictures = self._stream.decode(None)
+        except av.error.FFmpegError as error:
+            if not self._careful:
+                raise DamagedError from error
+            pictures = []
+        limit = self._limit
+        yield from self._in_place(
+            [p for p in pictures if limit is None or p.pts is None or p.pts < limit]
+        )
+        missing = self._timeline.outstanding(limit)
+        if missing and not self._irregular:
+            if not self._careful:
+                raise DamagedError
+            if self._lost:
+                yield from [None] * missing
+
+    def _in_place(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame | None]:
+        """The pictures, with None for each one that should have come before."""
+        for picture in pictures:
+            missing = self._timeline.missing_before(picture.pts)
+            if missing and not self._irregular:
+                if not self._careful:
+                    raise DamagedError
+                if self._lost:
+                    yield from [None] * missing
+                else:
+                    # No error, yet fewer pictures than packets: fields in packets of their
+                    # own, or frames that are never shown. From here on only errors count.
+                    self._irregular = True
+            yield picture
+
+
+def _first_unknown(last: Packet[VideoStream]) -> int | None:
+    """Presentation time from which pictures of a cut stream cannot be numbered.
+
+    Packets come in decoding order, and no picture is shown before it is decoded: whatever was
+    cut off has a presentation time of at least the next decoding time.
+
+    Args:
+        last: the last packet, whole or (marked corrupt) partial.
+    """
+    if last.dts is None:
+        return None
+    following = last.dts + max(last.duration or 0, 1)
+    if last.is_corrupt and last.pts is not None:
+        return min(following, last.pts)
+    return following
