@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 import math
 import re
@@ -210,7 +211,7 @@ def _xml_frames(root: ElementTree.Element, name: str) -> Iterator[FrameFeatures]
 
 def _parse_csv(text: str, name: str) -> Log:
     # The command line and ffmpeg's filter close each line with a comma; other tools do not.
-    rows = csv.reader(text.splitlines())
+    rows = csv.reader(io.StringIO(text.strip(), newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(rows)]
         closed = header[-1] == ""
