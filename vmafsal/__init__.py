@@ -2,4 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmafsal.api import extract
+    from vmafsal.features import FrameFeatures
+    from vmafsal.result import Result
+
+__all__ = ["FrameFeatures", "Result", "__version__", "extract"]
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "FrameFeatures": "vmafsal.features",
+    "Result": "vmafsal.result",
+    "extract": "vmafsal.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: `vmafsal --version` must not wait for numpy.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.errors import ModelError
-
 __all__ = ["FrameFeatures", "saliency_mean"]
 
 
@@ -30,15 +28,8 @@ def saliency_mean(saliency: NDArray[np.float32]) -> NDArray[np.float64]:
     Args:
         saliency: float32 [N, 1, H, W], each pixel in [0, 1].
     Returns:
-        float64 [N].
-    Raises:
-        ModelError: if a map holds NaN or a value that is not finite.
+        float64 [N]; NaN where a map holds NaN.
     Source: libvmaf feature_mobilesal (sum in double over H·W).
     """
     means: NDArray[Any] = saliency.mean(axis=(1, 2, 3), dtype=np.float64)
-    if not np.isfinite(means).all():
-        raise ModelError(
-            "The model answered NaN or infinity, which is no saliency. "
-            "Check the model with `vmafsal models verify`, or choose another one."
-        )
     return means

@@ -80,6 +80,13 @@ class Session:
         """The execution provider that runs, for example "CPUExecutionProvider"."""
         return str(self._session.get_providers()[0])
 
+    @property
+    def runtime_version(self) -> str:
+        """Version of ONNX Runtime."""
+        import onnxruntime
+
+        return str(onnxruntime.__version__)
+
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Saliency maps of a batch.
 

@@ -1,0 +1,136 @@
+"""Batch: frames of one size, each prepared once for every way a model wants to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import lcm
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmafsal.color import frame_to_tensor
+from vmafsal.frame import Frame
+from vmafsal.resample import Resampler
+from vmafsal.sidecar import InputPolicy
+
+__all__ = ["Batch", "Preparer", "View"]
+
+_AUTO_PIXELS = 1 << 19
+# About as many pixels as 960x540 holds: below that, a call's own cost is worth sharing.
+_AUTO_FRAMES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way to see a frame; models that agree on it share the tensor."""
+
+    policy: InputPolicy
+    multiple: int
+    """Height and width are edge-replicated up to a multiple of this."""
+
+    @classmethod
+    def of(cls, policy: InputPolicy, stride: int) -> View:
+        """The view of a model of this policy and stride."""
+        return cls(policy, 1 if policy.size else lcm(policy.multiple, stride))
+
+
+@dataclass(slots=True)
+class Batch:
+    """N frames of one size, stacked for one inference a model."""
+
+    indices: list[int]
+    """frameNum of each frame."""
+    tensors: dict[View, NDArray[np.float32]]
+    """float32 [capacity, 3, H, W]; the first len(indices) hold frames."""
+    sizes: dict[View, tuple[int, int]]
+    """(height, width) of the picture inside each tensor; the rest is replicated edge."""
+
+
+class Preparer:
+    """Turns frames into batches, in a fixed number of buffers that go round."""
+
+    def __init__(self, views: Iterable[View], batch_size: int | None, buffers: int = 2) -> None:
+        self._views = tuple(dict.fromkeys(views))
+        self._batch_size = batch_size
+        self._buffers = buffers
+        self._free: SimpleQueue[Batch | None] = SimpleQueue()
+        self._resamplers = {
+            view: Resampler(short_side=view.policy.short_side, size=view.policy.size)
+            for view in self._views
+            if view.policy.short_side or view.policy.size
+        }
+        self.batch_size = batch_size or 0
+        """Frames in a full batch; 0 until the first frame has told the size."""
+
+    def batches(self, frames: Iterable[Frame]) -> Iterator[Batch]:
+        """Group frames, in order. Gaps are left out. Each batch must be given back.
+
+        Args:
+            frames: of one size.
+        Yields:
+            full batches; the last one may be shorter.
+        """
+        batch: Batch | None = None
+        for frame in frames:
+            if frame.is_gap:
+                continue
+            pictures = {view: self._resample(view, frame) for view in self._views}
+            if not self.batch_size:
+                self.batch_size = _auto_batch_size(pictures.values())
+            if batch is None:
+                batch = self._take(pictures)
+                if batch is None:
+                    return
+            place = len(batch.indices)
+            for view, picture in pictures.items():
+                _fill(batch.tensors[view][place], picture, view.policy)
+            batch.indices.append(frame.index)
+            if len(batch.indices) == self.batch_size:
+                yield batch
+                batch = None
+        if batch is not None:
+            yield batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Let a batch's buffers be filled again."""
+        batch.indices.clear()
+        self._free.put(batch)
+
+    def stop(self) -> None:
+        """Wake a thread that waits for a free buffer, and end its batches."""
+        self._free.put(None)
+
+    def _resample(self, view: View, frame: Frame) -> Frame:
+        resampler = self._resamplers.get(view)
+        return resampler(frame) if resampler else frame
+
+    def _take(self, pictures: dict[View, Frame]) -> Batch | None:
+        if self._buffers == 0:
+            return self._free.get()
+        self._buffers -= 1
+        sizes = {view: (picture.height, picture.width) for view, picture in pictures.items()}
+        return Batch(
+            indices=[],
+            tensors={view: self._allocate(view, size) for view, size in sizes.items()},
+            sizes=sizes,
+        )
+
+    def _allocate(self, view: View, size: tuple[int, int]) -> NDArray[np.float32]:
+        height, width = (-(-side // view.multiple) * view.multiple for side in size)
+        return np.empty((self.batch_size, 3, height, width), np.float32)
+
+
+def _auto_batch_size(pictures: Iterable[Frame]) -> int:
+    largest = max(picture.height * picture.width for picture in pictures)
+    return min(max(_AUTO_PIXELS // largest, 1), _AUTO_FRAMES)
+
+
+def _fill(tensor: NDArray[Any], picture: Frame, policy: InputPolicy) -> None:
+    """Convert into the top left corner and replicate its edges to the right and bottom."""
+    height, width = picture.height, picture.width
+    frame_to_tensor(picture, policy, tensor[:, :height, :width])
+    tensor[:, :height, width:] = tensor[:, :height, width - 1 : width]
+    tensor[:, height:] = tensor[:, height - 1 : height]

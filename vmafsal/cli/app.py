@@ -1,0 +1,72 @@
+"""The command line's frame: `vmafsal [OPTIONS] VIDEO` scores, `vmafsal COMMAND` does the rest."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import typer
+from typer.core import TyperGroup
+
+from vmafsal.cli import join, models, score
+from vmafsal.cli.console import say
+from vmafsal.errors import VmafsalError
+
+__all__ = ["app"]
+
+P = ParamSpec("P")
+
+_OWN_OPTIONS = ("--install-completion", "--show-completion")
+
+
+class DefaultToScore(TyperGroup):
+    """Takes a command line that begins with no command's name as one for `score`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command's name where it was left out."""
+        named = bool(args) and (args[0] in self.commands or args[0].split("=")[0] in _OWN_OPTIONS)
+        if not named and not (ctx.resilient_parsing and not args):
+            args = ["score", *(args or ["--help"])]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete commands, and the options of `score` beside them."""
+        score_command = self.commands["score"]
+        with score_command.make_context("", [], parent=ctx, resilient_parsing=True) as inner:
+            options = score_command.shell_complete(inner, incomplete)
+        return [*super().shell_complete(ctx, incomplete), *options]
+
+
+def sentences(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a person can mend into a sentence and an exit status."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except VmafsalError as error:
+            say(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            say("Interrupted; no log was written.")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader of our standard output has seen enough.
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+
+    return run
+
+
+app = typer.Typer(
+    cls=DefaultToScore,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    no_args_is_help=False,
+)
+app.command("score", cls=score.ScoreCommand, epilog=score.EPILOG)(sentences(score.score))
+app.command("join")(sentences(join.join))
+app.add_typer(models.app(sentences), name="models")

@@ -1,0 +1,237 @@
+"""The Job: what a person asked for, checked, before anything is opened."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+
+from vmafsal.errors import UsageError
+from vmafsal.sidecar import ColorMatrix, ColorRange
+
+if TYPE_CHECKING:
+    from vmafsal.frame import Chroma
+
+__all__ = ["FEATURE", "MODEL_VARIABLE", "Feature", "Job", "parse_features"]
+
+FEATURE = "mobilesal"
+"""The only feature; its name in libvmaf."""
+
+MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
+"""The environment variable that names a model, as the C extractor reads it."""
+
+T = TypeVar("T", bound=str)
+
+_KEYS = ("model_path", "color", "range", "short_side", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column: a model and how it is to be run."""
+
+    model: str | None = None
+    """Path or registry id; None is the packaged default."""
+    color: ColorMatrix | None = None
+    """None leaves it to the model; so for range and short_side."""
+    range: ColorRange | None = None
+    short_side: int | Literal["native"] | None = None
+    name: str | None = None
+    """Tag of the column: None gives saliency_mean, "a" gives saliency_mean_a."""
+
+    @property
+    def column(self) -> str:
+        """Name of the feature in the log."""
+        return f"saliency_mean_{self.name}" if self.name else "saliency_mean"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of the extractor."""
+
+    distorted: str
+    """Path, or "-" for standard input."""
+    reference: str | None = None
+    width: int | None = None
+    """Of raw video, in pixels; None for files that say it themselves."""
+    height: int | None = None
+    chroma: Chroma = "420"
+    """Of raw video."""
+    bit_depth: int = 8
+    """Of raw video: 8 to 16."""
+    stream: int | None = None
+    """Which video stream of a container, from 0; None is the first."""
+    features: tuple[Feature, ...] = field(default_factory=lambda: (Feature(),))
+    frame_count: int = 0
+    """Compare this many frames; 0 is all."""
+    skip_reference: int = 0
+    """Leave out this many frames at the beginning of the reference."""
+    skip_distorted: int = 0
+    subsample: int = 1
+    """Score every n-th frame; the frame numbers stay."""
+    device: str = "auto"
+    threads: int | None = None
+    """Of the CPU provider; None is one a core."""
+    batch_size: int | None = None
+    """Frames in one inference; None chooses by their size."""
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("--frame_cnt", self.frame_count, 0),
+            ("--frame_skip_ref", self.skip_reference, 0),
+            ("--frame_skip_dist", self.skip_distorted, 0),
+            ("--subsample", self.subsample, 1),
+            ("--threads", self.threads, 1),
+            ("--batch-size", self.batch_size, 1),
+            ("--stream", self.stream, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{name} is a whole number from {least} up, not {value}.")
+        if self.distorted == "-" and self.reference == "-":
+            raise UsageError(
+                "Only one of reference and distorted can be standard input; give a path for the "
+                "other one."
+            )
+        if not self.features:
+            raise UsageError("There is no feature to extract.")
+        columns = [feature.column for feature in self.features]
+        for column in columns:
+            if columns.count(column) > 1:
+                raise UsageError(
+                    f"Two features would write the column {column}. Give all but one of them a "
+                    f"name: --feature {FEATURE}=model_path=…:name=b"
+                )
+
+
+def parse_features(
+    features: Iterable[str] = (),
+    feature_params: Iterable[str] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[Feature, ...]:
+    """Read --feature, --feature_params and the environment.
+
+    A model is taken from --feature, else --feature_params, else the environment, else the
+    package; an empty option falls through to the next.
+
+    Args:
+        features: texts such as "mobilesal=model_path=X:color=bt601:name=a".
+        feature_params: texts such as "mobilesal:model_path=X"; they hold for every feature that
+            does not say otherwise.
+        environment: where VMAF_MOBILESAL_MODEL_PATH is looked up.
+    Returns:
+        at least one feature.
+    Raises:
+        UsageError: for another feature, an unknown option or a value without meaning.
+    """
+    shared: dict[str, str] = {}
+    for text in feature_params:
+        name, _, options = text.partition(":")
+        _check_name(name)
+        shared |= _parse_options(options)
+    shared["model_path"] = shared.get("model_path") or environment.get(MODEL_VARIABLE, "")
+    parsed = []
+    for text in features or (FEATURE,):
+        name, _, options = text.partition("=")
+        _check_name(name)
+        own = {key: value for key, value in _parse_options(options).items() if value}
+        parsed.append(_feature(shared | own))
+    return tuple(parsed)
+
+
+def _check_name(name: str) -> None:
+    if name == FEATURE:
+        return
+    near = get_close_matches(name, [FEATURE], 1)
+    if near:
+        raise UsageError(f"There is no feature {name}. Did you mean {near[0]}?")
+    raise UsageError(
+        f"The feature {name} is not ours: vmafsal computes {FEATURE} alone. Score {name} with "
+        "`vmaf`, then put the two logs together with `vmafsal join`."
+    )
+
+
+def _parse_options(text: str) -> dict[str, str]:
+    r"""key=value pairs between colons; `\:`, `\=` and `\\` stand for themselves."""
+    if not text:
+        return {}
+    pieces = _split(text)
+    first, _, path = text.partition("=")
+    others_known = any(piece.partition("=")[0] in _KEYS for piece in pieces[1:])
+    if first == "model_path" and not others_known:
+        # A path may hold colons and equals signs: alone, it takes the whole tail. A tail that
+        # looks like another option and is no file is a misspelt option.
+        looks_like_option = any(re.match(r"[a-z_]+=", piece) for piece in pieces[1:])
+        if Path(path).exists() or not looks_like_option:
+            return {"model_path": path if Path(path).exists() else _unescape(path)}
+    options: dict[str, str] = {}
+    for piece in pieces:
+        key, equals, value = piece.partition("=")
+        if key not in _KEYS:
+            near = get_close_matches(key, _KEYS, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(_KEYS)}."
+            raise UsageError(
+                f"{FEATURE} has no option {key!r}. {hint} (A colon in a path is written \\: .)"
+            )
+        if not equals:
+            raise UsageError(f"The option {key} of {FEATURE} needs a value: {key}=…")
+        if key in options:
+            raise UsageError(f"The option {key} of {FEATURE} is given twice.")
+        options[key] = _unescape(value)
+    return options
+
+
+def _split(text: str) -> list[str]:
+    """Split at colons that no backslash protects, leaving the escapes in place."""
+    pieces = [""]
+    position = 0
+    while position < len(text):
+        if text[position] == "\\" and text[position + 1 : position + 2] in (":", "=", "\\"):
+            pieces[-1] += text[position : position + 2]
+            position += 2
+            continue
+        if text[position] == ":":
+            pieces.append("")
+        else:
+            pieces[-1] += text[position]
+        position += 1
+    return pieces
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([:=\\])", r"\1", text)
+
+
+def _feature(options: dict[str, str]) -> Feature:
+    feature = Feature(model=options.get("model_path") or None)
+    if color := options.get("color"):
+        feature = replace(feature, color=_choice("color", color, get_args(ColorMatrix)))
+    if sample_range := options.get("range"):
+        feature = replace(feature, range=_choice("range", sample_range, get_args(ColorRange)))
+    if short_side := options.get("short_side"):
+        if short_side != "native" and not (short_side.isdigit() and 16 <= int(short_side) <= 4320):
+            raise UsageError(
+                f"short_side is native or a number of pixels from 16 to 4320, not {short_side}."
+            )
+        feature = replace(
+            feature, short_side="native" if short_side == "native" else int(short_side)
+        )
+    if name := options.get("name"):
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+            raise UsageError(
+                f"The name {name!r} becomes part of a column's name: use letters, digits, "
+                "'_', '.' and '-'."
+            )
+        feature = replace(feature, name=name)
+    return feature
+
+
+def _choice(key: str, value: str, choices: tuple[T, ...]) -> T:
+    for choice in choices:
+        if choice == value:
+            return choice
+    near = get_close_matches(value, choices, 1)
+    hint = f"Did you mean {near[0]}?" if near else f"Choose {', '.join(choices)}."
+    raise UsageError(f"{FEATURE} has no {key} {value!r}. {hint}")

@@ -1,0 +1,88 @@
+"""From frames to features: decode ahead, batch, infer, in order and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmafsal.ahead import ahead
+from vmafsal.batch import Batch, Preparer, View
+from vmafsal.errors import ModelError
+from vmafsal.features import FrameFeatures, saliency_mean
+from vmafsal.frame import Frame
+from vmafsal.model import Model
+from vmafsal.session import Session
+
+__all__ = ["Scorer", "score"]
+
+# Decoded frames that wait for colour conversion, and batches that wait for inference. Together
+# with the buffers of a Preparer they bound the memory of a run, whatever its length.
+_FRAMES_AHEAD = 3
+_BATCHES_AHEAD = 1
+
+
+class Scorer:
+    """A session and the view of the frames that its model wants."""
+
+    def __init__(self, session: Session, view: View) -> None:
+        self.session = session
+        self.view = view
+
+    def __call__(self, batch: Batch) -> NDArray[np.float64]:
+        """Mean saliency of each frame of a batch, float64 [N].
+
+        Raises:
+            ModelError: if the map holds anything but numbers from 0 to 1.
+        """
+        height, width = batch.sizes[self.view]
+        tensor = batch.tensors[self.view][: len(batch.indices)]
+        saliency = self.session.run(tensor)[:, :, :height, :width]
+        _check_range(saliency, self.session.model)
+        return saliency_mean(saliency)
+
+
+def score(
+    frames: Iterable[Frame], scorers: Mapping[str, Scorer], preparer: Preparer
+) -> Generator[FrameFeatures]:
+    """Score frames with one or more models in one pass.
+
+    Reading and decoding, colour conversion, and inference run at once in a thread each.
+
+    Args:
+        frames: of one size; gaps are left out.
+        scorers: column name to scorer.
+        preparer: knows every scorer's view.
+    Yields:
+        the features of each frame, in order.
+    """
+    with (
+        ahead(frames, _FRAMES_AHEAD, "decode") as decoded,
+        ahead(preparer.batches(decoded), _BATCHES_AHEAD, "prepare", preparer.stop) as batches,
+    ):
+        for batch in batches:
+            columns = {name: scorer(batch) for name, scorer in scorers.items()}
+            indices = list(batch.indices)
+            preparer.give_back(batch)
+            for place, index in enumerate(indices):
+                yield FrameFeatures(
+                    index, {name: float(values[place]) for name, values in columns.items()}
+                )
+
+
+def _check_range(saliency: NDArray[np.float32], model: Model) -> None:
+    low, high = float(saliency.min()), float(saliency.max())
+    # Sigmoids in lower precision may end a rounding above 1.
+    if low >= -1e-6 and high <= 1 + 1e-6:
+        return
+    if np.isfinite((low, high)).all():
+        raise ModelError(
+            f"{model.path.name} answered values from {low:g} to {high:g}; saliency lies between 0 "
+            "and 1. If its output still wants a sigmoid, say so in its sidecar: "
+            '{"output": {"activation": "sigmoid"}}'
+        )
+    raise ModelError(
+        f"{model.path.name} answered NaN or infinity, which is no saliency. "
+        "Check it with `vmafsal models verify`, or choose another model."
+    )

@@ -1,0 +1,251 @@
+"""Result: one run of the extractor, lazily; facts up front, then features frame by frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from importlib.metadata import version
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from vmafsal import __version__
+from vmafsal.batch import Preparer, View
+from vmafsal.compare import Comparison
+from vmafsal.errors import InputError
+from vmafsal.features import FrameFeatures
+from vmafsal.logs import Log, format_log, parse_precision
+from vmafsal.model import Model, load_model
+from vmafsal.options import Job
+from vmafsal.pipeline import Scorer, score
+from vmafsal.session import Session
+from vmafsal.source import Source, check_pair, open_source
+from vmafsal.source.base import label
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Result"]
+
+
+class Result:
+    """A run that happens while it is iterated.
+
+    Attributes that tell the facts (info, models, provider, frame_count, notices) are there before
+    the first frame is read; `notices` may grow. Iterate once; what was yielded stays in `frames`.
+    """
+
+    def __init__(self, job: Job) -> None:
+        """Open the videos, check them, load the models.
+
+        Args:
+            job: what to do.
+        Raises:
+            VmafsalError: whatever is wrong with it, as a sentence with its remedy.
+        """
+        self.job = job
+        self.frames: list[FrameFeatures] = []
+        """What was scored so far."""
+        self.elapsed_seconds = 0.0
+        """Wall-clock time from the first frame to the last."""
+        self.models: dict[str, Model] = {}
+        """Column name to model."""
+        self._notices: list[str] = []
+        self._scorers: dict[str, Scorer] = {}
+        self._reference: Source | None = None
+        self._run: Generator[FrameFeatures] | None = None
+        self._distorted = self._open(job.distorted, "distorted")
+        self.info = self._distorted.info
+        """Facts about the distorted video."""
+        try:
+            if job.reference is not None:
+                self._reference = self._open(job.reference, "reference")
+                check_pair(self._reference, self._distorted)
+            self._comparison = Comparison(job, self._distorted, self._reference)
+            self._load()
+        except BaseException:
+            self.close()
+            raise
+        self._preparer = Preparer(
+            [scorer.view for scorer in self._scorers.values()], job.batch_size
+        )
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs, for example "CPUExecutionProvider"."""
+        return next(iter(self._scorers.values())).session.provider
+
+    @property
+    def frame_count(self) -> int | None:
+        """How many frames will be scored, as far as that can be told before the end."""
+        return self._comparison.frame_count
+
+    @property
+    def notices(self) -> list[str]:
+        """Whole sentences about what is worth knowing, so far."""
+        reference = self._reference.notices if self._reference else []
+        return [
+            *self._notices,
+            *reference,
+            *self._distorted.notices,
+            *self._comparison.notices,
+        ]
+
+    @property
+    def truncated(self) -> bool:
+        """True once it is known that the distorted file ends before its last frame is whole."""
+        return self._distorted.truncated
+
+    def __iter__(self) -> Iterator[FrameFeatures]:
+        """Score frame by frame. Errors come as VmafsalError, at the frame where they happen."""
+        if self._run is None:
+            self._run = self._score()
+        return self._run
+
+    def read(self) -> Self:
+        """Score all that is left, and return the result."""
+        for _ in self:
+            pass
+        return self
+
+    def log(self) -> Log:
+        """The log of all frames; scores what is left first."""
+        self.read()
+        return Log(
+            version=f"vmafsal {__version__}",
+            fps=len(self.frames) / self.elapsed_seconds if self.elapsed_seconds else 0.0,
+            width=self.info.width,
+            height=self.info.height,
+            frames=self.frames,
+            vmafsal=self.provenance(),
+        )
+
+    def to_json(self, precision: str | None = None) -> str:
+        """The log as JSON text, in the shape of libvmaf's.
+
+        Args:
+            precision: as --precision: a number of digits, "max", "full", "legacy", or None.
+        """
+        return format_log(self.log(), "json", parse_precision(precision))
+
+    def to_pandas(self) -> DataFrame:
+        """The features as a DataFrame, one row a frame, indexed by frameNum.
+
+        Raises:
+            ImportError: if pandas is not installed (pip install 'vmafsal[pandas]').
+        """
+        from pandas import DataFrame, Index
+
+        self.read()
+        return DataFrame(
+            [frame.metrics for frame in self.frames],
+            index=Index([frame.index for frame in self.frames], name="frameNum"),
+            columns=list(self._scorers),
+        )
+
+    def provenance(self) -> dict[str, Any]:
+        """Models, settings, input and versions: the extra key of the JSON log."""
+        info = self.info
+        return {
+            "features": {name: self._describe(name) for name in self._scorers},
+            "provider": self.provider,
+            "settings": {
+                "device": self.job.device,
+                "threads": next(iter(self._scorers.values())).session.threads,
+                "batch_size": self._preparer.batch_size,
+                "frame_cnt": self.job.frame_count,
+                "frame_skip_ref": self.job.skip_reference,
+                "frame_skip_dist": self.job.skip_distorted,
+                "subsample": self.job.subsample,
+            },
+            "input": {
+                "reference": self.job.reference,
+                "distorted": self.job.distorted,
+                "kind": info.kind,
+                "codec": info.codec,
+                "width": info.width,
+                "height": info.height,
+                "pixel_format": info.chroma,
+                "bitdepth": info.bit_depth,
+                "fps": info.fps,
+                "matrix": info.matrix,
+                "full_range": info.full_range,
+            },
+            "truncated": self.truncated,
+            "undecodable_frames": self._comparison.gaps,
+            "notices": self.notices,
+            "versions": {
+                "vmafsal": __version__,
+                **{name: version(name) for name in ("av", "numpy", "onnx")},
+                "onnxruntime": next(iter(self._scorers.values())).session.runtime_version,
+            },
+        }
+
+    def close(self) -> None:
+        """Let go of files and threads. May be called more than once."""
+        if self._run is not None:
+            self._run.close()
+        for source in (self._distorted, self._reference):
+            if source is not None:
+                source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self, path: str, role: Literal["reference", "distorted"]) -> Source:
+        job = self.job
+        return open_source(
+            path,
+            width=job.width,
+            height=job.height,
+            chroma=job.chroma,
+            bit_depth=job.bit_depth,
+            stream=job.stream,
+            role=role,
+        )
+
+    def _load(self) -> None:
+        job = self.job
+        for feature in job.features:
+            model = load_model(feature.model)
+            policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
+            session = Session(model, job.device, job.threads)
+            self._scorers[feature.column] = Scorer(session, View.of(policy, model.stride))
+            self.models[feature.column] = model
+            if model.smoke:
+                self._notices.append(
+                    f"{model.id} is a placeholder that has learnt nothing: its numbers are for "
+                    "trying out pipelines alone. Choose a trained model with "
+                    "--feature mobilesal=model_path=…"
+                )
+
+    def _describe(self, column: str) -> dict[str, Any]:
+        model, policy = self.models[column], self._scorers[column].view.policy
+        return {
+            "model": model.id,
+            "sha256": model.sha256,
+            "smoke": model.smoke,
+            "color": policy.color,
+            "range": policy.range,
+            "short_side": policy.short_side or "native",
+            "stride": model.stride,
+        }
+
+    def _score(self) -> Generator[FrameFeatures]:
+        begin = time.perf_counter()
+        for features in score(self._comparison.frames(), self._scorers, self._preparer):
+            self.frames.append(features)
+            self.elapsed_seconds = time.perf_counter() - begin
+            yield features
+        if not self.frames:
+            raise InputError(
+                f"No frame of {label(self.job.distorted)} was scored: it ends before the first "
+                "one that was asked for. Skip fewer frames."
+            )
