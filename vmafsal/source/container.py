@@ -82,13 +82,14 @@ class ContainerSource(Source):
         if self.info.size_bytes is None or interlaced or context.name in _HIDDEN_FRAMES:
             return None
         with _sentences(self._name):
+            if self.info.kind == "y4m":
+                container, stream = self._open()
+                with container:
+                    frames = _y4m_count(container, stream, self.info.size_bytes)
+                if frames is not None:
+                    return frames
             container, stream = self._open()
             with container:
-                if self.info.kind == "y4m":
-                    frames = _y4m_count(container, stream, self.info.size_bytes)
-                    if frames is not None:
-                        return frames
-                    container.seek(0, stream=stream)
                 reader = PictureReader(container, stream, careful=True, cut=self.truncated)
                 # No key frame at all, as with gradual refresh: the decoder decides.
                 return reader.count() or None
@@ -346,8 +347,8 @@ def _facts(container: InputContainer, stream: VideoStream, source: ByteInput) ->
 
 
 def _y4m_count(container: InputContainer, stream: VideoStream, size: int) -> int | None:
-    """Frames of a Y4M file by its size; None where frame headers carry parameters."""
-    first = next(packet for packet in container.demux(stream))
+    """Frames of a Y4M file by its size; None where that is no whole number of plain frames."""
+    first = next(container.demux(stream))
     if first.pos is None or not first.size:
         return None
     frame_bytes = first.size + _Y4M_MARKER

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["DamagedError", "PictureReader", "Timeline"]
 
 
+_JOINED = frozenset({"mpegts", "mpeg", "h264", "hevc", "vvc", "m4v", "mpegvideo"})
+"""Formats without an index, of which a recording may begin anywhere."""
+
+
 class DamagedError(Exception):
     """Decoding on several threads met a picture that it cannot account for."""
 
@@ -22,30 +26,34 @@ class DamagedError(Exception):
 class Timeline:
     """Which pictures a stream has to show, learnt from its packets as they pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, joined: bool) -> None:
+        """
+        Args:
+            joined: the stream may begin between two key frames; players then wait for one.
+        """
         self.shown = 0
         """Packets that hold a picture to show."""
         self.timed = True
         """False once a packet came without a presentation time."""
         self._due: list[int] = []
-        self._first_key: int | None = None
-        self._started = False
+        self._waiting = joined
+        self._first: int | None = None
 
     def add(self, packet: Packet[VideoStream]) -> bool:
         """Note a packet; True if it holds a picture that players show.
 
         What an edit list cuts off, and what comes before the first key frame, is not shown.
         """
-        if not self._started:
-            if not packet.is_keyframe:
-                return False
-            self._started = True
-            self._first_key = packet.pts
+        if self._waiting and not packet.is_keyframe:
+            return False
+        self._waiting = False
+        if self._first is None:
+            self._first = packet.pts
         if packet.is_discard:
             return False
-        if packet.pts is None:
+        if packet.pts is None or self._first is None:
             self.timed = False
-        elif self._first_key is not None and packet.pts < self._first_key:
+        elif packet.pts < self._first:
             # Leading pictures of an open group refer to what is not there.
             return False
         else:
@@ -86,15 +94,16 @@ class PictureReader:
         """
         Args:
             careful: decode on one thread and account for every picture.
-            cut: the file is known to end early, so its last packet may be half a picture.
+            cut: the file is known to end early, so that pictures are missing behind its end.
         """
         self._container = container
         self._stream = stream
         self._careful = careful
         self._cut = cut
-        self._timeline = Timeline()
+        self._timeline = Timeline(joined=container.format.name in _JOINED)
         self._irregular = False
         self._lost = False
+        self._given = 0
         self._limit: int | None = None
         self.end = 0
         """Byte after the last packet that was read."""
@@ -119,6 +128,9 @@ class PictureReader:
             self._stream.codec_context.thread_count = 1
         for packet in self._packets():
             shown = self._timeline.add(packet)
+            if packet.pos is not None:
+                self.end = max(self.end, packet.pos + packet.size)
+                self.largest = max(self.largest, packet.size)
             try:
                 pictures = self._stream.decode(packet)
             except av.error.FFmpegError as error:
@@ -132,32 +144,32 @@ class PictureReader:
         yield from self._drain()
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """Every whole packet. One is held back, since only the end tells that it was cut off."""
         import av
 
         packets = self._container.demux(self._stream)
-        last: Packet[VideoStream] | None = None
+        held: Packet[VideoStream] | None = None
         while True:
             try:
                 packet = next(packets, None)
             except av.error.InvalidDataError as error:
                 self.error = error.strerror
-                self._cut = True
                 break
             if packet is None:
                 break
             # An empty packet would tell the decoder that the stream is over.
-            if not packet.size:
-                continue
-            if self._cut and packet.is_corrupt:
-                last = packet
-                break
-            if packet.pos is not None:
-                self.end = max(self.end, packet.pos + packet.size)
-                self.largest = max(self.largest, packet.size)
-            last = packet
-            yield packet
-        if self._cut and last is not None:
-            self._limit = _first_unknown(last)
+            if packet.size:
+                if held is not None:
+                    yield held
+                held = packet
+        if held is None:
+            return
+        if held.is_corrupt and not self.error:
+            self.error = "the last picture is incomplete"
+        if self._cut or self.error:
+            self._limit = _first_unknown(held)
+        if not held.is_corrupt:
+            yield held
 
     def _drain(self) -> Iterator[VideoFrame | None]:
         import av
@@ -173,10 +185,12 @@ class PictureReader:
             [p for p in pictures if limit is None or p.pts is None or p.pts < limit]
         )
         missing = self._timeline.outstanding(limit)
+        if not self._timeline.timed and not self._careful:
+            missing = self._timeline.shown - self._given
         if missing and not self._irregular:
             if not self._careful:
                 raise DamagedError
-            if self._lost:
+            if self._lost and self._timeline.timed:
                 yield from [None] * missing
 
     def _in_place(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame | None]:
@@ -192,6 +206,7 @@ class PictureReader:
                     # No error, yet fewer pictures than packets: fields in packets of their
                     # own, or frames that are never shown. From here on only errors count.
                     self._irregular = True
+            self._given += 1
             yield picture
 
 
