@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmafsal.errors import InputError
@@ -88,6 +88,7 @@ def test_own_log_comes_back(fmt: LogFormat) -> None:
         assert back.aggregate == log.aggregate
 
 
+@settings(deadline=None)
 @given(
     values=st.dictionaries(
         st.integers(0, 10**6),
@@ -325,16 +326,19 @@ def check_read_or_refused(text: str) -> None:
     assert message == "" or message.startswith("log ")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     check_read_or_refused(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='Frame,a0123456789.-"\r\n ;', max_size=60))
 def test_any_table_is_read_or_refused(text: str) -> None:
     check_read_or_refused("Frame,a" + text)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage_is_read_or_refused(data: st.DataObject) -> None:
     fmt = data.draw(st.sampled_from(FORMATS))

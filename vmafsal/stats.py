@@ -54,13 +54,16 @@ def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
-    """sum(dx dy) / sqrt(sum(dx²) sum(dy²)), each side scaled first so that no square overflows."""
+    """sum(dx dy) / sqrt(sum(dx²) sum(dy²))."""
     unit = []
     for values in (x, y):
         # Equal values minus their mean need not be zero in floating point: compare them instead.
         if len(values) < 2 or values.min() == values.max():
             return None
-        scaled = values / np.abs(values).max()
-        centred = scaled - scaled.mean()
+        # By a power of two, which is exact, so that no square overflows; the least value goes
+        # first, so that nearly equal ones keep their differences.
+        scaled = np.ldexp(values, -np.frexp(np.abs(values).max())[1])
+        centred = scaled - scaled.min()
+        centred -= centred.mean()
         unit.append(centred / np.linalg.norm(centred))
     return float(np.clip(unit[0] @ unit[1], -1.0, 1.0))

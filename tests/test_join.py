@@ -1,0 +1,496 @@
+"""Join: nothing shifts, nothing is overwritten, and the figures are right."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from vmafsal.cli.join import join
+from vmafsal.errors import InputError, OutputError, UsageError, VmafsalError
+from vmafsal.features import FrameFeatures
+from vmafsal.join import correlations, join_logs, shorten_ranges
+from vmafsal.logs import Log, format_log, parse_precision
+from vmafsal.logs.read import read_log
+
+GOLDEN = Path(__file__).parent / "golden"
+ORACLE = Path("../shared/oracle/expected")
+CLIP = "synthetic_64x48_yuv420p_8f__"
+SALIENCY = str(GOLDEN / f"{CLIP}mobilesal.json")
+STUDENT = str(GOLDEN / f"{CLIP}saliency_student_v1.json")
+VMAF = str(GOLDEN / f"{CLIP}vmaf_psnr.json")
+
+
+def log_of(column: str, values: dict[int, float], **facts: Any) -> Log:
+    frames = [FrameFeatures(index, {column: value}) for index, value in values.items()]
+    return Log(**({"version": "x", "fps": None, "width": 0, "height": 0, "frames": frames} | facts))
+
+
+def run(*arguments: str | Path) -> Result:
+    """`vmafsal join` with these arguments, its errors left to the caller."""
+    app = typer.Typer()
+    app.command()(join)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, VmafsalError):
+        raise result.exception
+    return result
+
+
+# --- join_logs
+
+
+def test_columns_of_all_logs_stand_side_by_side() -> None:
+    joined = join_logs({"score.json": read_log(SALIENCY), "vmaf.json": read_log(VMAF)})
+    assert joined.feature_names[:2] == ["saliency_mean", "integer_adm2"]
+    assert len(joined.feature_names) == 19
+    assert [frame.index for frame in joined.frames] == list(range(8))
+    assert joined.frames[3].metrics["saliency_mean"] == 0.494051
+    assert joined.frames[3].metrics["vmaf"] == 100.0
+
+
+def test_pooled_values_are_those_of_the_parts() -> None:
+    parts = {"a": read_log(SALIENCY), "b": read_log(VMAF)}
+    pooled = join_logs(parts).pooled()
+    assert pooled == parts["a"].pooled() | parts["b"].pooled()
+    recorded = json.loads(Path(VMAF).read_text())["pooled_metrics"]
+    for name, figures in recorded.items():
+        assert pooled[name] == pytest.approx(figures, abs=1.5e-6)
+
+
+def test_pooled_values_cover_the_joined_frames_alone() -> None:
+    joined = join_logs(
+        {
+            "a": log_of("saliency_mean", {0: 0.0, 1: 0.5, 2: 1.0}),
+            "b": log_of("vmaf", {1: 50.0, 2: 70.0, 3: 90.0}),
+        },
+        how="inner",
+    )
+    assert [frame.index for frame in joined.frames] == [1, 2]
+    assert joined.pooled()["vmaf"]["mean"] == 60.0
+    assert joined.pooled()["saliency_mean"]["min"] == 0.5
+
+
+def test_frames_join_by_number_not_by_place() -> None:
+    joined = join_logs(
+        {
+            "a": log_of("a", {0: 0.0, 3: 3.0, 6: 6.0}),
+            "b": log_of("b", {index: 10.0 + index for index in range(9)}),
+        },
+        how="inner",
+    )
+    assert [frame.metrics for frame in joined.frames] == [
+        {"a": 0.0, "b": 10.0},
+        {"a": 3.0, "b": 13.0},
+        {"a": 6.0, "b": 16.0},
+    ]
+
+
+def test_missing_frames_are_listed() -> None:
+    logs = {
+        "a.json": log_of("a", dict.fromkeys(range(10), 0.0)),
+        "b.json": log_of("b", {index: 0.0 for index in range(12) if index not in (2, 3, 4, 7)}),
+    }
+    with pytest.raises(InputError) as caught:
+        join_logs(logs)
+    assert str(caught.value) == (
+        "The logs do not hold the same frames: a.json lacks frames 10-11; "
+        "b.json lacks frames 2-4, 7. Use --how inner to join the 6 that all of them hold."
+    )
+
+
+@pytest.mark.parametrize("how", ["exact", "inner"])
+def test_no_common_frame(how: Any) -> None:
+    logs = {"a.json": log_of("a", {0: 0.0}), "b.json": log_of("b", {1: 0.0, 2: 0.0})}
+    with pytest.raises(InputError, match=r"a\.json holds frame 0; b\.json holds frames 1-2"):
+        join_logs(logs, how=how)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ([4], "frame 4"),
+        ([5, 4], "frames 4-5"),
+        ([0, 2, 3, 9], "frames 0, 2-3, 9"),
+        ([0, 2, 4, 6, 8], "frames 0, 2, 4, 6, 8"),
+        ([0, 2, 4, 6, 8, 10, 11], "frames 0, 2, 4, 6, 8 and 2 more"),
+        (range(1, 3000, 3), "frames 1, 4, 7, 10, 13 and 995 more"),
+    ],
+)
+def test_ranges_are_shortened(numbers: Any, text: str) -> None:
+    assert shorten_ranges(numbers) == text
+
+
+def test_collision_is_refused_even_of_equal_values() -> None:
+    logs = {"a.json": read_log(SALIENCY), "b.json": read_log(SALIENCY)}
+    with pytest.raises(InputError) as caught:
+        join_logs(logs)
+    assert str(caught.value) == (
+        "a.json and b.json hold the same columns: saliency_mean. Tell them apart with "
+        "--suffix b.json=TAG, or keep one with --take saliency_mean=a.json."
+    )
+
+
+def test_many_collisions_are_counted() -> None:
+    logs = {"a.json": read_log(VMAF), "s.json": read_log(SALIENCY), "b.json": read_log(VMAF)}
+    with pytest.raises(InputError, match=r"a\.json and b\.json hold .* and 13 more columns\. Tell"):
+        join_logs(logs)
+
+
+def test_suffix() -> None:
+    logs = {"a": read_log(SALIENCY), "b": read_log(STUDENT), "c": read_log(VMAF)}
+    joined = join_logs(logs, suffix={"b": "v1", "c": "low"})
+    assert joined.feature_names[:3] == ["saliency_mean", "saliency_mean_v1", "integer_adm2_low"]
+    assert joined.frames[0].metrics["saliency_mean_v1"] == logs["b"].column("saliency_mean")[0]
+
+
+def test_take() -> None:
+    logs = {
+        "a": log_of("psnr_y", {0: 30.0}),
+        "b": log_of("psnr_y", {0: 31.0}),
+        "c": log_of("psnr_y", {0: 32.0}),
+    }
+    assert join_logs(logs, take={"psnr_y": "b"}).frames[0].metrics == {"psnr_y": 31.0}
+    with pytest.raises(InputError, match="b and c hold the same columns: psnr_y"):
+        join_logs(logs, suffix={"a": "x"})
+
+
+def test_names_that_are_not_there() -> None:
+    logs = {"a": log_of("x", {0: 0.0}), "b": log_of("y", {0: 0.0})}
+    with pytest.raises(UsageError, match="--suffix names c, which is none of the logs: a, b"):
+        join_logs(logs, suffix={"c": "tag"})
+    with pytest.raises(UsageError, match="--take names c"):
+        join_logs(logs, take={"x": "c"})
+    with pytest.raises(UsageError, match="b has no column x to take"):
+        join_logs(logs, take={"x": "b"})
+    with pytest.raises(UsageError, match="two logs or more"):
+        join_logs({"a": logs["a"]})
+
+
+def test_facts() -> None:
+    joined = join_logs(
+        {
+            "a": log_of("x", {0: 0.0}, version="3.0.0"),
+            "b": log_of("y", {0: 0.0}, fps=5.0, width=64, height=48, vmafsal={"model": "m"}),
+        },
+        suffix={"a": "t"},
+    )
+    assert (joined.fps, joined.width, joined.height) == (5.0, 64, 48)
+    assert joined.version.startswith("vmafsal ")
+    assert joined.vmafsal == {
+        "join": {
+            "how": "exact",
+            "logs": [
+                {"file": "a", "version": "3.0.0", "frames": 1, "suffix": "t"},
+                {"file": "b", "version": "x", "frames": 1, "vmafsal": {"model": "m"}},
+            ],
+        }
+    }
+
+
+def test_figures_of_the_whole_clip() -> None:
+    a = log_of("x", {0: 0.0, 1: 0.0}, aggregate={"whole": 1.0})
+    b = log_of("y", {0: 0.0, 1: 0.0}, aggregate={"whole": 2.0})
+    assert join_logs({"a": a, "b": b}, suffix={"b": "t"}).aggregate == {"whole": 1, "whole_t": 2}
+    with pytest.raises(InputError, match="different figures of the whole clip named whole"):
+        join_logs({"a": a, "b": b})
+    b.frames.pop()
+    assert join_logs({"a": a, "b": b}, how="inner").aggregate == {}
+
+
+def test_a_frame_without_one_of_the_figures() -> None:
+    a = log_of("x", {0: 0.0, 1: 1.0})
+    a.frames[0].metrics.clear()
+    joined = join_logs({"a": a, "b": log_of("y", {0: 5.0, 1: 6.0})})
+    assert [frame.metrics for frame in joined.frames] == [{"y": 5.0}, {"x": 1.0, "y": 6.0}]
+    assert joined.pooled()["x"]["min"] == 1.0
+
+
+# --- correlations
+
+
+def test_correlations_of_each_saliency_column_with_each_other_column() -> None:
+    log = Log(
+        version="x",
+        fps=None,
+        width=0,
+        height=0,
+        frames=[
+            FrameFeatures(n, {"vmaf": y, "saliency_mean": x, "saliency_mean_b": 4 - x, "zero": 0})
+            for n, (x, y) in enumerate([(1, 3), (2, 5), (3, 4), (4, 8)])
+        ],
+    )
+    pairs = correlations(log)
+    assert [(pair.saliency, pair.other) for pair in pairs] == [
+        ("saliency_mean", "vmaf"),
+        ("saliency_mean", "saliency_mean_b"),
+        ("saliency_mean", "zero"),
+        ("saliency_mean_b", "vmaf"),
+        ("saliency_mean_b", "zero"),
+    ]
+    # By hand: 7 / sqrt(5 * 14), and 1 - 6 * 2 / (4 * 15).
+    assert pairs[0].correlation.pearson == pytest.approx(7 / math.sqrt(70))
+    assert pairs[0].correlation.spearman == pytest.approx(0.8)
+    assert pairs[1].correlation.pearson == pytest.approx(-1.0)
+    assert pairs[2].correlation == (None, None, 4)
+
+
+def test_no_saliency_column() -> None:
+    assert correlations(read_log(VMAF)) == []
+
+
+def test_agrees_with_pandas_on_real_logs() -> None:
+    pandas = pytest.importorskip("pandas")
+    joined = join_logs({"a": read_log(SALIENCY), "b": read_log(VMAF)})
+    table = pandas.DataFrame([frame.metrics for frame in joined.frames])
+    pairs = correlations(joined)
+    assert len(pairs) == 18
+    for pair in pairs:
+        ranks = table.rank()
+        pearson = table[pair.saliency].corr(table[pair.other])
+        spearman = ranks[pair.saliency].corr(ranks[pair.other])
+        assert pair.correlation.pearson == pytest.approx(pearson, abs=1e-9)
+        assert pair.correlation.spearman == pytest.approx(spearman, abs=1e-9)
+
+
+# --- the command
+
+
+def test_json_is_written_and_the_table_printed(tmp_path: Path) -> None:
+    output = tmp_path / "combined.json"
+    result = run(SALIENCY, VMAF, "-o", output)
+    assert result.exit_code == 0
+    log = read_log(str(output))
+    assert log.feature_names[-1] == "vmaf"
+    text = output.read_text()
+    assert text == format_log(log, "json", parse_precision(None))
+    row = next(line for line in result.stdout.splitlines() if "psnr_y" in line)
+    # As scipy.stats.pearsonr and spearmanr say of the two columns.
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        "saliency_mean",
+        "psnr_y",
+        "0.9066",
+        "0.8810",
+        "8",
+    ]
+    assert "8 frames, 19 columns, 2 logs." in result.stdout
+
+
+@pytest.mark.parametrize("fmt", ["json", "xml", "csv", "sub"])
+def test_ending_decides(tmp_path: Path, fmt: Any) -> None:
+    output = tmp_path / f"combined.{fmt}"
+    run(SALIENCY, VMAF, "-o", output)
+    joined = read_log(str(output))
+    assert joined.frames == join_logs({"a": read_log(SALIENCY), "b": read_log(VMAF)}).frames
+    if fmt != "json":
+        assert output.read_text() == format_log(joined, fmt, parse_precision(None))
+
+
+def test_libvmaf_csv_and_tidy_csv(tmp_path: Path) -> None:
+    run(SALIENCY, VMAF, "-o", tmp_path / "vmaf.csv")
+    run(SALIENCY, VMAF, "-o", tmp_path / "tidy.csv", "--format", "tidy")
+    ours = (tmp_path / "vmaf.csv").read_text()
+    tidy = (tmp_path / "tidy.csv").read_text()
+    assert ours == tidy.replace("\n", ",\n")
+    rows = list(csv.DictReader(io.StringIO(tidy)))
+    assert len(rows) == 8
+    assert float(rows[7]["vmaf"]) == 96.489387
+
+
+def test_parquet(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    output = tmp_path / "combined.parquet"
+    full = GOLDEN / f"{CLIP}mobilesal.max.json"
+    run(full, VMAF, "-o", output)
+    table = parquet.read_table(output)
+    assert table.column_names[:3] == ["frameNum", "saliency_mean", "integer_adm2"]
+    assert table["frameNum"].to_pylist() == list(range(8))
+    assert table["saliency_mean"].to_pylist() == read_log(str(full)).column("saliency_mean")
+    provenance = json.loads(table.schema.metadata[b"vmafsal"])
+    assert provenance["join"]["logs"][1]["file"] == VMAF
+    with pytest.raises(UsageError, match="leave --precision out"):
+        run(SALIENCY, VMAF, "-o", output, "--precision", "max")
+
+
+def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
+    with pytest.raises(OutputError, match=r"pip install 'vmafsal\[parquet\]'"):
+        run(SALIENCY, VMAF, "-o", tmp_path / "combined.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_output_holds_the_log_alone() -> None:
+    result = run(SALIENCY, VMAF, "-o", "-")
+    assert json.loads(result.stdout)["frames"][0]["metrics"]["saliency_mean"] == 0.516902
+    assert "Spearman" in result.stderr
+
+
+def test_without_output_the_table_is_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(SALIENCY, VMAF)
+    assert "Spearman" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet(tmp_path: Path) -> None:
+    result = run(SALIENCY, VMAF, "-o", tmp_path / "combined.json", "--quiet")
+    assert result.output == ""
+    assert (tmp_path / "combined.json").exists()
+
+
+def test_constant_column_has_no_coefficient(tmp_path: Path) -> None:
+    path = tmp_path / "constant.csv"
+    path.write_text("Frame,a,\n" + "".join(f"{n},0.1,\n" for n in range(8)))
+    result = run(SALIENCY, path)
+    row = next(line for line in result.stdout.splitlines() if "saliency_mean" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")[2:]] == ["–", "–", "8"]
+
+
+def test_nothing_to_correlate() -> None:
+    assert (
+        "nothing to correlate"
+        in run(VMAF, VMAF.replace(".json", ".xml"), "--suffix", f"{VMAF}=a").stdout
+    )
+
+
+def test_names_with_brackets_are_printed_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Frame,[bold]x[/bold],\n" + "".join(f"{n},{n},\n" for n in range(8)))
+    assert "[bold]x[/bold]" in run(SALIENCY, path).stdout
+
+
+def test_three_logs_of_three_formats(tmp_path: Path) -> None:
+    output = tmp_path / "combined.xml"
+    vmaf = VMAF.replace(".json", ".csv")
+    run(
+        SALIENCY.replace(".json", ".sub"),
+        vmaf,
+        STUDENT,
+        "-o",
+        output,
+        "--suffix",
+        f"{Path(STUDENT).name}=v1",
+    )
+    log = read_log(str(output))
+    assert len(log.feature_names) == 20
+    assert log.feature_names[-1] == "saliency_mean_v1"
+
+
+def test_take_and_suffix_by_path_or_name(tmp_path: Path) -> None:
+    output = tmp_path / "combined.json"
+    run(SALIENCY, STUDENT, "--take", f"saliency_mean={STUDENT}", "-o", output)
+    assert read_log(str(output)).frames == read_log(STUDENT).frames
+    other = tmp_path / Path(STUDENT).name
+    other.write_bytes(Path(STUDENT).read_bytes())
+    with pytest.raises(UsageError, match="name the whole path"):
+        run(other, STUDENT, "--suffix", f"{other.name}=a")
+
+
+def test_file_name_with_an_equals_sign(tmp_path: Path) -> None:
+    path = tmp_path / "crf=23.json"
+    path.write_bytes(Path(SALIENCY).read_bytes())
+    result = run(SALIENCY, path, "--suffix", f"{path}=crf23")
+    assert "saliency_mean_crf23" in result.stdout
+
+
+@pytest.mark.parametrize("text", ["tag", "=tag", f"{SALIENCY}="])
+def test_suffix_of_another_shape(text: str) -> None:
+    with pytest.raises(UsageError, match="--suffix takes FILE=TAG"):
+        run(SALIENCY, VMAF, "--suffix", text)
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        run(SALIENCY, SALIENCY)
+    with pytest.raises(UsageError, match="two logs or more"):
+        run(SALIENCY)
+    with pytest.raises(UsageError, match="significant digits"):
+        run(SALIENCY, VMAF, "--precision", "18")
+    with pytest.raises(UsageError, match="--take names"):
+        run(SALIENCY, VMAF, "--take", "vmaf=other.json")
+    assert run(SALIENCY, VMAF, "--how", "outer").exit_code == 2
+    assert run(SALIENCY, VMAF, "--format", "yaml").exit_code == 2
+    assert run().exit_code == 2
+
+
+def test_precision(tmp_path: Path) -> None:
+    output = tmp_path / "combined.csv"
+    run(GOLDEN / f"{CLIP}mobilesal.max.json", VMAF, "-o", output, "--precision", "max")
+    assert output.read_text().splitlines()[1].startswith("0,0.51690198106613627,")
+
+
+def test_input_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "score.json"
+    path.write_bytes(Path(SALIENCY).read_bytes())
+    with pytest.raises(OutputError, match="would be lost"):
+        run(path, VMAF, "-o", path)
+    assert path.read_bytes() == Path(SALIENCY).read_bytes()
+
+
+def test_nothing_is_left_when_it_fails(tmp_path: Path) -> None:
+    output = tmp_path / "combined.json"
+    with pytest.raises(InputError, match="does not exist"):
+        run(SALIENCY, tmp_path / "missing.json", "-o", output)
+    subsampled = GOLDEN / f"{CLIP}mobilesal.subsample3.json"
+    with pytest.raises(
+        InputError, match=r"lacks frames 1-2, 4-5, 7\. Use --how inner to join the 3"
+    ):
+        run(VMAF, subsampled, "-o", output)
+    assert list(tmp_path.iterdir()) == []
+    run(VMAF, subsampled, "-o", output, "--how", "inner")
+    assert [frame.index for frame in read_log(str(output)).frames] == [0, 3, 6]
+
+
+def test_name_that_the_format_cannot_carry(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Frame,PSNR (dB)\n" + "".join(f"{n},{n}\n" for n in range(8)))
+    with pytest.raises(OutputError, match=r"'PSNR \(dB\)': give it another name"):
+        run(SALIENCY, path, "-o", tmp_path / "combined.xml")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["odd.csv"]
+
+
+def test_feature_length_logs(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    count = 100_000
+    for name, columns in {"score": ["saliency_mean"], "vmaf": ["vmaf", "psnr_y"]}.items():
+        rows = (
+            ",".join([str(n), *(f"{draw.random():.6f}" for _ in columns)]) for n in range(count)
+        )
+        text = ",".join(["Frame", *columns]) + ",\n" + ",\n".join(rows) + ",\n"
+        (tmp_path / f"{name}.csv").write_text(text)
+    output = tmp_path / "combined.csv"
+    result = run(tmp_path / "score.csv", tmp_path / "vmaf.csv", "-o", output)
+    assert f"{count} frames, 3 columns, 2 logs." in result.stdout
+    lines = output.read_text().splitlines()
+    assert len(lines) == count + 1
+    left = (tmp_path / "score.csv").read_text().splitlines()
+    right = (tmp_path / "vmaf.csv").read_text().splitlines()
+    assert lines[-1] == left[-1] + right[-1].partition(",")[2]
+
+
+@pytest.mark.oracle
+@pytest.mark.skipif(not ORACLE.is_dir(), reason="needs the C tool's recorded outputs")
+def test_every_recorded_pair_joins(tmp_path: Path) -> None:
+    joined = 0
+    for vmaf in sorted(ORACLE.glob("*__vmaf_psnr.*")):
+        clip = vmaf.name.partition("__")[0]
+        for score in sorted(ORACLE.glob(f"{clip}__*")):
+            if "vmaf_psnr" in score.name or any(
+                option in score.name for option in ("skip2", "frame_cnt5", "subsample3")
+            ):
+                continue
+            output = tmp_path / "combined.json"
+            run(score, vmaf, "-o", output, "-q")
+            log = read_log(str(output))
+            assert log.feature_names == ["saliency_mean", *read_log(str(vmaf)).feature_names]
+            joined += 1
+    assert joined >= 80
