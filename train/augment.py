@@ -94,7 +94,8 @@ def degrade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.asarray(Image.open(buffer).convert("RGB"))
     if kind == 1:
         noise = rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(1.0, 12.0))
-        return np.clip(rgb + noise + 0.5, 0, 255).astype(np.uint8)
+        noisy: np.ndarray = np.clip(rgb + noise + 0.5, 0, 255).astype(np.uint8)
+        return noisy
     image = Image.fromarray(np.ascontiguousarray(rgb))
     if kind == 2:
         return np.asarray(image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.6)))))

@@ -121,13 +121,11 @@ def refuse_other_options(saved: dict[str, Any], now: dict[str, Any]) -> None:
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if isinstance(value, dict):
-        parts = value.items()
-    elif isinstance(value, list | tuple):
-        parts = enumerate(value)
-    else:
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
         return {name: value}
     flat: dict[str, Any] = {}
-    for key, part in parts:
+    for key, part in value.items():
         flat |= _flat(part, f"{name}.{key}" if name else str(key))
     return flat

@@ -29,6 +29,7 @@ __all__ = [
     "decode",
     "file_list_digest",
     "find_pairs",
+    "images_in",
     "kept_out",
     "load_items",
     "open_dataset",
@@ -89,7 +90,8 @@ class Item:
     """uint8 [H, W]: what a pixel counts in the loss, 0 to 255."""
 
 
-def _images(folder: Path) -> dict[str, Path]:
+def images_in(folder: Path) -> dict[str, Path]:
+    """The images of a folder by their stems, sorted."""
     found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
     return {p.stem: p for p in sorted(found)}
 
@@ -131,7 +133,7 @@ def find_pairs(root: Path, weight: float = 1.0) -> Dataset:
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; --data takes folders of images and labels.")
     image_dir, label_dir, soft = _layout(root)
-    images, labels = _images(image_dir), _images(label_dir)
+    images, labels = images_in(image_dir), images_in(label_dir)
     stems = sorted(images.keys() & labels.keys())
     if not stems:
         raise InputError(
@@ -171,13 +173,13 @@ def kept_out(stem: str, every: int) -> bool:
 def split_fold(
     pairs: Sequence[Pair], share: float, seed: int
 ) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Training pairs and the held-out fold, `int(share · n)` hard pairs shuffled by the seed.
+    """Training pairs and the held-out fold, `round(share · n)` hard pairs shuffled by the seed.
 
     Soft labels never enter the fold: they are no truth to measure against.
     """
     hard = [i for i, pair in enumerate(pairs) if not pair.soft]
     order = np.random.default_rng(seed).permutation(len(hard))
-    held = {hard[i] for i in order[: int(share * len(hard))]}
+    held = {hard[i] for i in order[: round(share * len(hard))]}
     return (
         tuple(pair for i, pair in enumerate(pairs) if i not in held),
         tuple(pair for i, pair in enumerate(pairs) if i in held),

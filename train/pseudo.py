@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from train.data import IMAGE_ENDINGS, read_gray, read_rgb
-from train.provenance import sha256_of
-from vmafsal.errors import InputError, UsageError
+from train.data import images_in, read_gray, read_rgb
+from train.output import Progress, silent, write_whole
+from vmafsal.errors import InputError, OutputError, UsageError
+from vmafsal.model import load_model
+from vmafsal.session import Session
+from vmafsal.sidecar import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["Gate", "gate_from_gaze", "pseudo_label", "soft_label"]
 
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+MEAN = np.array(IMAGENET_MEAN, np.float32)
+DEVIATION = np.array(IMAGENET_STD, np.float32)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def gate_from_gaze(density: np.ndarray, gate: Gate) -> np.ndarray:
     if peak <= 0:
         return np.ones(density.shape, np.float32)
     ramp = (smooth / peak - gate.low) / (gate.high - gate.low)
-    return np.clip(ramp, 0.0, 1.0).astype(np.float32)
+    opening: np.ndarray = np.clip(ramp, 0.0, 1.0).astype(np.float32)
+    return opening
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -93,43 +97,39 @@ def soft_label(
             y = run(np.ascontiguousarray(mirrored.transpose(2, 0, 1)[None]))[0, 0, :h, :w]
             found = (found + y[:, ::-1]) / 2.0
         maps.append(_resized(np.ascontiguousarray(found), height, width))
-    return np.mean(maps, axis=0, dtype=np.float32)
-
-
-def _runner(model: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda x: session.run(None, {name: x})[0]
+    mean: np.ndarray = np.stack(maps).mean(axis=0, dtype=np.float32)
+    return mean
 
 
 def pseudo_label(
-    models: Sequence[Path],
+    models: Sequence[str],
     images: Path,
     out: Path,
     scales: Sequence[int] = (160, 224, 288),
     flip: bool = True,
     gate: Gate | None = None,
     threads: int = 0,
-    stride: int = 8,
-) -> Iterator[Path]:
+    progress: Progress = silent,
+) -> int:
     """Write `out/soft/<stem>.png` for every image, and `out/labels.json` with how.
 
-    Yields:
-        each label, once it is written; one that is already there is kept.
+    Args:
+        models: paths of ONNX files or registry ids.
+        threads: of ONNX Runtime; 0 is one a core.
+    Returns:
+        how many labels there are; one that was there already is kept.
     Raises:
-        InputError: if the folder holds no image, or an image has no gaze map.
+        InputError: if the folder holds no image, an image cannot be read, or has no gaze map.
         UsageError: if `out` was begun with other settings.
+        ModelError: if a model cannot be loaded, or does not run.
     """
-    found = sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
+    found = images_in(images) if images.is_dir() else {}
     if not found:
         raise InputError(f"{images} holds no image.")
+    loaded = [load_model(model) for model in models]
     settings: dict[str, Any] = {
         "images": os.path.relpath(images, out),
-        "models": [{"file": m.name, "sha256": sha256_of(m)} for m in models],
+        "models": [{"file": m.path.name, "sha256": m.sha256} for m in loaded],
         "scales": list(scales),
         "flip": flip,
         "gate": None
@@ -141,26 +141,29 @@ def pseudo_label(
             "high": gate.high,
         },
     }
-    (out / "soft").mkdir(parents=True, exist_ok=True)
+    try:
+        (out / "soft").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be made: {error.strerror}.") from None
     record = out / "labels.json"
     if record.exists() and json.loads(record.read_text("utf-8")) != settings:
         raise UsageError(f"{out} was begun with other settings; choose another --out.")
-    record.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
-    runners = [_runner(m, threads) for m in models]
-    for path in found:
-        target = out / "soft" / f"{path.stem}.png"
+    write_whole(record, json.dumps(settings, indent=2) + "\n")
+    sessions = [(Session(m, device="cpu", threads=threads or None), m.stride) for m in loaded]
+    for done, (stem, path) in enumerate(found.items(), 1):
+        target = out / "soft" / f"{stem}.png"
         if not target.exists():
             image = read_rgb(path)
-            label = np.mean(
-                [soft_label(run, image, scales, flip, stride) for run in runners], axis=0
-            )
+            opinions = [soft_label(s.run, image, scales, flip, stride) for s, stride in sessions]
+            label = np.mean(opinions, axis=0)
             if gate is not None:
                 label = label * gate_from_gaze(_gaze_map(path, image, gate), gate)
             pixels = np.round(255.0 * np.clip(label, 0.0, 1.0)).astype(np.uint8)
-            partial = target.with_suffix(".part")
-            Image.fromarray(pixels).save(partial, format="PNG")
-            partial.replace(target)
-        yield target
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, format="PNG")
+            write_whole(target, buffer.getvalue())
+        progress("labelling", done, len(found))
+    return len(found)
 
 
 def _gaze_map(path: Path, image: np.ndarray, gate: Gate) -> np.ndarray:
@@ -171,12 +174,3 @@ def _gaze_map(path: Path, image: np.ndarray, gate: Gate) -> np.ndarray:
     if gaze.shape != image.shape[:2]:
         gaze = _resized(gaze, *image.shape[:2])
     return gaze
-
-
-def pseudo_digest(folder: Path) -> str:
-    """SHA-256 over all soft labels of a folder: two runs gave the same labels or did not."""
-    digest = hashlib.sha256()
-    for path in sorted((folder / "soft").glob("*.png")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -16,7 +16,7 @@ from train.augment import Augment, crop_resized, degrade, flip, photometric
 from train.compose import Composer
 from train.data import Items
 
-__all__ = ["COMPOSITE", "Samples"]
+__all__ = ["COMPOSITE", "Key", "Samples"]
 
 COMPOSITE = -1
 """In a plan: a composite instead of an item's index."""

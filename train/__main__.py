@@ -1,0 +1,73 @@
+"""`python -m train`: the commands of training, from data to a checked model."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+import typer
+
+from vmafsal.errors import VmafsalError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="train",
+    help="Train, export, measure and check saliency students.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+COMMANDS = {
+    "fit": "train.commands:fit",
+    "export": "train.commands:export",
+    "pseudo-label": "train.commands:pseudo_label",
+    "validate": "train.validate:validate",
+}
+"""Where each command's function is."""
+
+GROUPS = {"prepare": "train.prepare:app", "evaluate": "train.evaluate:app"}
+"""Where each group's app is."""
+
+EXTRA = ("torch", "PIL", "matplotlib", "scipy")
+"""Modules that only the extra `train` brings."""
+
+
+def _find(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _register() -> None:
+    for name, where in COMMANDS.items():
+        if importlib.util.find_spec(where.partition(":")[0]) is None:
+            continue
+        app.command(name)(_find(where))
+    for name, where in GROUPS.items():
+        app.add_typer(_find(where), name=name)
+
+
+def main() -> None:
+    """Run a command; what goes wrong for a person is one sentence and an exit status."""
+    try:
+        _register()
+        app()
+    except VmafsalError as error:
+        print(f"train: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        print(f"train: {error.name} is missing; pip install 'vmafsal[train]'.", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("train: interrupted.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""The card of a trained student: what it is, what it was trained on, how good it is, where not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from train.checkpoint import Checkpoint
+from train.net import PARAMETERS, STRIDE
+
+__all__ = ["Facts", "card"]
+
+DECODER = {
+    "v1": "2×2 transposed convolutions of stride 2",
+    "v2": "bilinear ×2 followed by a 3×3 convolution",
+}
+
+CORPORA = {
+    "pets": (
+        "Oxford-IIIT Pet (Parkhi, Vedaldi, Zisserman, Jawahar, CVPR 2012) at 128×128 with its "
+        "trimaps; the border counts nowhere",
+        "CC BY-SA 4.0",
+    ),
+    "fashion": (
+        "people in the street, Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014)",
+        "Apache-2.0",
+    ),
+    "horses": ("Weizmann horses (Borenstein, Ullman, ECCV 2002)", "research use"),
+    "gaze_osie": ("OSIE scenes (Xu et al., Journal of Vision 2014)", "MIT"),
+    "gaze_crowd": ("EyeCrowd scenes (Jiang, Xu, Zhao, ECCV 2014)", "MIT"),
+    "gaze_scene": ("natural scenes with recorded gaze", "MIT"),
+    "davis_dev": ("ten sequences of DAVIS 2016 (Perazzi et al., CVPR 2016)", "CC BY-NC"),
+    "DUTS-TR": (
+        "DUTS-TR (Wang et al., CVPR 2017)",
+        "free for academic and research purposes",
+    ),
+}
+"""What is known of a set by the name of its folder: what it is, its licence."""
+
+COLUMNS = (
+    ("IoU", "iou"),
+    ("MAE", "mae"),
+    ("max F", "max_f"),
+    ("mean error", "mean_error"),
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a card and a sidecar say."""
+
+    id: str
+    arch: str
+    sha256: str
+    parity: dict[str, float]
+    gate: str | None
+    config: dict[str, Any]
+    data: list[dict[str, Any]]
+    """Of each set: root, pairs, kept_out, soft, weight, file_list_sha256."""
+    fold: dict[str, Any]
+    history: list[dict[str, float]]
+    scores: list[dict[str, Any]]
+    """Rows of evaluations, without the model's name."""
+    worst: list[dict[str, Any]]
+    """Of each evaluation: data, short_side, stems."""
+    others: list[dict[str, Any]]
+    """Rows of other models, measured in the same runs."""
+    run: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        state: Checkpoint,
+        model_id: str,
+        sha256: str,
+        parity: dict[str, float],
+        gate: str | None,
+        ours: list[dict[str, Any]],
+        others: list[dict[str, Any]],
+        run: dict[str, Any] | None,
+    ) -> Facts:
+        """From a checkpoint and the rows that `evaluate` wrote."""
+        hidden = ("model", "sha256", "worst")
+        known = not math.isnan(state.best_iou)
+        return cls(
+            id=model_id,
+            arch=state.config["arch"],
+            sha256=sha256,
+            parity=parity,
+            gate=gate,
+            config=state.config,
+            data=state.config["data"],
+            fold={
+                "iou": round(state.best_iou, 4) if known else None,
+                "epoch": state.best_epoch,
+                "short_side": state.config["eval_side"],
+            },
+            history=state.history,
+            scores=[{k: v for k, v in row.items() if k not in hidden} for row in ours],
+            worst=[
+                {"data": r["data"], "short_side": r["short_side"], "stems": r.get("worst", [])}
+                for r in ours
+            ],
+            others=others,
+            run=run or {},
+        )
+
+    @property
+    def description(self) -> str:
+        """One sentence for `vmafsal models`."""
+        names = ", ".join(Path(entry["root"]).name for entry in self.data)
+        return (
+            f"Student {self.arch}: {PARAMETERS[self.arch]:,} parameters, decoder of "
+            f"{DECODER[self.arch]}; native size. Trained on {names}."
+        )
+
+
+def _interval(row: dict[str, Any], key: str) -> str:
+    if key not in row:
+        return "–"
+    text = f"{row[key]:.3f}"
+    if f"{key}_ci" in row:
+        low, high = row[f"{key}_ci"]
+        text += f" [{low:.3f}, {high:.3f}]"
+    return text
+
+
+def _row_name(row: dict[str, Any]) -> str:
+    return f"{row['data']}, {'kept out' if row['kept_out'] else 'all'}"
+
+
+def _score_table(facts: Facts) -> Iterable[str]:
+    yield "| data | images | short side | model | " + " | ".join(t for t, _ in COLUMNS) + " |"
+    yield "|---|---:|---:|---|" + "---|" * len(COLUMNS)
+    # Ours and the others', set by set, so that what was measured together stands together.
+    for own in facts.scores:
+        key = (own["data"], own["short_side"], own["kept_out"])
+        rows = [("**this one**", own)]
+        rows += [
+            (f"{r['model']} `{r['sha256'][:8]}`", r)
+            for r in facts.others
+            if (r["data"], r["short_side"], r["kept_out"]) == key
+        ]
+        for name, row in rows:
+            cells = " | ".join(_interval(row, column) for _, column in COLUMNS)
+            yield f"| {_row_name(row)} | {row['n']} | {row['short_side']} | {name} | {cells} |"
+
+
+def _data_table(facts: Facts) -> Iterable[str]:
+    yield "| set | what | licence | pairs | kept out | labels | weight |"
+    yield "|---|---|---|---:|---:|---|---:|"
+    for entry in facts.data:
+        name = Path(entry["root"]).name
+        what, licence = CORPORA.get(name, ("", "see its owner"))
+        labels = "soft (pseudo-labels)" if entry["soft"] else "hard"
+        yield (
+            f"| {name} | {what} | {licence} | {entry['pairs']:,} | {entry['kept_out']:,} | "
+            f"{labels} | {entry['weight']:g} |"
+        )
+
+
+def _recipe(facts: Facts) -> str:
+    config, augment = facts.config, facts.config["augment"]
+    low, high = augment["short_side"]
+    sides = f"{low}" if low == high else f"{low} to {high}"
+    parts = [
+        f"{len(facts.history)} epochs, batch {config['batch']}, Adam {config['lr']:g} falling to 0 "
+        f"as a cosine, BCE + Dice, seed {config['seed']}",
+        f"crops of {augment['crop']} after the short side was set to {sides}",
+    ]
+    if augment["flip"]:
+        parts.append("mirrored half of the time")
+    if augment["stretch"]:
+        parts.append(f"aspect varied by up to exp(±{augment['stretch']:g})")
+    if augment["photometric"]:
+        parts.append(f"colours varied in {augment['photometric']:.0%} of the samples")
+    if augment["degrade"]:
+        parts.append(f"JPEG, noise, blur or rescaling in {augment['degrade']:.0%}")
+    if config["composites"]:
+        parts.append(
+            f"{config['composites']:,} composites an epoch: objects cut from the hard labels, "
+            "pasted at 0.15 to 0.85 of the frame on the softly labelled scenes, beside blobs of "
+            "foreign texture labelled background"
+        )
+    return "; ".join(parts) + "."
+
+
+def _fold_sentence(facts: Facts) -> str:
+    fold, share = facts.fold, facts.config["fold"]
+    if fold["iou"] is None:
+        return "There was no held-out fold."
+    return (
+        f"The fold is {share:.0%} of the hard-labelled pairs that are left after the kept-out "
+        f"ones, shuffled by seed {facts.config['seed']}. The best epoch by IoU at 0.5 on it is "
+        f"{fold['epoch']} of {len(facts.history)}: **IoU {fold['iou']:.4f}** at short side "
+        f"{fold['short_side']}, computed in the precision of training."
+    )
+
+
+def _failures(facts: Facts) -> Iterable[str]:
+    listed = [entry for entry in facts.worst if entry["stems"]]
+    if not listed:
+        yield "Not measured yet."
+        return
+    yield "The lowest IoU of each evaluation, worst first, by stem:"
+    yield ""
+    for entry in listed:
+        stems = ", ".join(f"`{stem}`" for stem in entry["stems"][:6])
+        yield f"- {entry['data']} at {entry['short_side']}: {stems}"
+
+
+def card(facts: Facts) -> str:
+    """The card as Markdown; every figure in it comes from `facts`."""
+    run = facts.run
+    seconds = sum(epoch["seconds"] for epoch in facts.history)
+    gate = "passed" if facts.gate is None else f"**failed**: {facts.gate}"
+    parity = ", ".join(f"{value:.1e} at {size}" for size, value in facts.parity.items())
+    soft = any(entry["soft"] for entry in facts.data)
+    versions = ", ".join(f"{name} {v}" for name, v in run.get("versions", {}).items())
+    lines = [
+        f"# {facts.id}",
+        "",
+        f"A saliency student of {PARAMETERS[facts.arch]:,} trainable parameters: an encoder of "
+        f"three levels and a decoder that doubles the size by {DECODER[facts.arch]}. It runs at "
+        "the picture's own size, with the C extractor's colour numerics, so that `saliency_mean` "
+        "is the number that the extractor prints with the same file.",
+        "",
+        f"- File: `{facts.id}.onnx`, sha256 `{facts.sha256}`, opset 17, BatchNorm folded.",
+        f"- Input `input` float32 [N, 3, H, W], RGB normalised with ImageNet's mean and "
+        f"deviation, H and W multiples of {STRIDE}; output `saliency_map` float32 [N, 1, H, W] "
+        "in [0, 1].",
+        f"- PyTorch and ONNX Runtime differ by at most {parity}.",
+        f"- Gate on the fold: {gate}.",
+        "",
+        "## Scores",
+        "",
+        "IoU at 0.5, mean absolute error, maximum F (β² = 0.3) and mean error (mean of "
+        "|saliency_mean − true object share|), with 95 % bootstrap intervals over images. "
+        "Nothing is stretched per image; border pixels count nowhere.",
+        "",
+    ]
+    if facts.scores:
+        lines += _score_table(facts)
+    else:
+        lines.append("Not measured yet: `python -m train evaluate --json`, then export again.")
+    lines += ["", _fold_sentence(facts), "", "## Training data", "", *_data_table(facts), ""]
+    if facts.config["keep_out"]:
+        lines += [
+            f"Kept out of training: every stem whose SHA-1 is divisible by "
+            f"{facts.config['keep_out']}; `davis_dev` was neither trained on nor used to choose "
+            "anything.",
+            "",
+        ]
+    if soft:
+        lines += [
+            "The pseudo-labels are the published saliency_student_v2's answers (trained on DUTS-TR "
+            "by its authors, BSD-3-Clause-Plus-Patent), averaged over short sides 160, 224 and 288 "
+            "and their mirror images, and kept only where people looked: the gaze map, blurred by "
+            "4 % of the short side, opens between 0.06 and 0.18 of its peak.",
+            "",
+        ]
+    lines += [
+        "## Recipe",
+        "",
+        _recipe(facts),
+        "",
+        f"{seconds / 60:.0f} minutes"
+        + (f" on {run['cpu']} ({run['device']}, {run['dtype']})" if "device" in run else "")
+        + (f"; Python {run['python']}, {versions}." if versions else "."),
+        "",
+        "The same command on the same machine gives the same bytes; docs/training.md has it. "
+        "The weights come to another sum on another CPU, as bfloat16 kernels differ.",
+        "",
+        "The recipe (BCE + Dice, Adam 1e-3 with a cosine, 50 epochs, batch 32, crops of 256 from "
+        "short side 288, a 5 % fold) was made for DUTS-TR: L. Wang, H. Lu, Y. Wang, M. Feng, "
+        "D. Wang, B. Yin, X. Ruan, “Learning to Detect Salient Objects with Image-Level "
+        "Supervision”, CVPR 2017, whose authors are thanked for the data set. To train on it:",
+        "",
+        "```",
+        "python -m train prepare duts --download --out data",
+        f"python -m train fit --arch {facts.arch} --data data/DUTS-TR --seed 42",
+        "```",
+        "",
+        "## What it cannot do",
+        "",
+        "- The number follows the size of the picture: an object larger than the network's field "
+        "of view (under a hundred pixels) is seen in parts. Compare only pictures of one size.",
+        "- It knows pets, people and horses best; in a cluttered street or wood it misses objects "
+        "and sees some where there are none.",
+        "- Scores of the published students on a DUTS-TR fold (IoU 0.6558 and 0.7105) belong to "
+        "another corpus and cannot be compared with any figure here.",
+        "",
+        *_failures(facts),
+        "",
+        "## Licence",
+        "",
+        "The weights are released under BSD-3-Clause-Plus-Patent, as the project is. The images "
+        "were training input only and are not redistributed; their own licences stand in the table "
+        "above. Whether weights inherit anything from training images is not settled law; who "
+        "needs certainty can retrain on data of their own with the commands above.",
+    ]
+    return "\n".join(lines) + "\n"
