@@ -45,7 +45,7 @@ class ContainerSource(Source):
         self._container, self._stream = self._open()
         super().__init__(_facts(self._container, self._stream, source))
         self._name = label(source.path)
-        self._seen = self._gaps = self._gaps_in_a_row = self._damaged = 0
+        self._seen = self._gaps = self._damaged = 0
         self._said: set[str] = set()
         context = self._stream.codec_context
         self.notices += tags.colour_notices(self._name, context.colorspace, context.color_trc)
@@ -100,25 +100,29 @@ class ContainerSource(Source):
             with _sentences(self._name):
                 for number, picture in enumerate(islice(pictures, start, stop, step)):
                     yield self._frame(picture, number * step)
+        except GeneratorExit:
+            self._report()
+            raise
         finally:
             pictures.close()
-            self._report()
         self._check_unchanged()
         self._check_gaps()
+        self._report()
 
     def _checked(self) -> Generator[VideoFrame | None]:
         """Every picture, looked at on its way."""
+        gaps_in_a_row = 0
         for picture in self._pictures():
             if picture is None:
                 self._gaps += 1
-                self._gaps_in_a_row += 1
-                if self._gaps_in_a_row > MAX_GAP:
+                gaps_in_a_row += 1
+                if gaps_in_a_row > MAX_GAP:
                     raise InputError(
                         f"{self._name} is damaged: more than {MAX_GAP} pictures in a row, up to "
-                        f"picture {self._seen}, could not be decoded. Get a whole copy of it."
+                        f"picture {self._seen:,}, could not be decoded. Get a whole copy of it."
                     )
             else:
-                self._gaps_in_a_row = 0
+                gaps_in_a_row = 0
                 self._look_at(picture)
             self._seen += 1
             yield picture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-import sys
 from io import FileIO
 from pathlib import Path
 
@@ -16,6 +15,8 @@ __all__ = ["ByteInput", "container_name", "open_bytes"]
 
 HEAD_BYTES = 512
 """Enough for every signature below: MPEG-TS shows itself by its third packet, at byte 376."""
+
+_STDIN_DESCRIPTOR = 0
 
 _SIGNATURES = (
     (0, b"YUV4MPEG2 ", "Y4M"),
@@ -107,13 +108,12 @@ def open_bytes(path: str) -> ByteInput:
     """
     try:
         if path == STDIN:
-            descriptor = sys.stdin.fileno() if sys.stdin is not None else 0
-            if os.isatty(descriptor):
+            if os.isatty(_STDIN_DESCRIPTOR):
                 raise UsageError(
                     "Standard input is a terminal. Pipe raw video or Y4M into it, "
                     "or name a file instead of -."
                 )
-            file = FileIO(descriptor, "r", closefd=False)
+            file = FileIO(_STDIN_DESCRIPTOR, "r", closefd=False)
         else:
             file = FileIO(path, "r")
         source = ByteInput(path, file)
