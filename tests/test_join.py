@@ -7,6 +7,7 @@ import io
 import json
 import math
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from vmafsal.logs import Log, format_log, parse_precision
 from vmafsal.logs.read import read_log
 
 GOLDEN = Path(__file__).parent / "golden"
+DOCS = Path(__file__).parent.parent / "docs"
 ORACLE = Path("../shared/oracle/expected")
 CLIP = "synthetic_64x48_yuv420p_8f__"
 SALIENCY = str(GOLDEN / f"{CLIP}mobilesal.json")
@@ -448,6 +450,43 @@ def test_nothing_is_left_when_it_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     run(VMAF, subsampled, "-o", output, "--how", "inner")
     assert [frame.index for frame in read_log(str(output)).frames] == [0, 3, 6]
+
+
+def test_docs_show_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (DOCS / "join.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("score.json").write_bytes(Path(SALIENCY).read_bytes())
+    Path("vmaf.json").write_bytes(Path(VMAF).read_bytes())
+    Path("every3rd.json").write_bytes((GOLDEN / f"{CLIP}mobilesal.subsample3.json").read_bytes())
+    result = run("score.json", "vmaf.json", "-o", "combined.json")
+    assert f"$ vmafsal join score.json vmaf.json -o combined.json\n{result.stdout}```" in text
+    with pytest.raises(InputError) as caught:
+        run("vmaf.json", "every3rd.json", "-o", "combined.json")
+    assert f"every3rd.json -o combined.json\nvmafsal: {caught.value}\n" in text
+
+
+def test_docs_name_every_option() -> None:
+    text = (DOCS / "join.md").read_text("utf-8")
+    app = typer.Typer()
+    app.command()(join)
+    for parameter in typer.main.get_command(app).params:
+        for name in parameter.opts:
+            assert not name.startswith("--") or "completion" in name or f"`{name}" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_reader_that_leaves_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmafsal", "join", SALIENCY, VMAF],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait() == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
 
 
 def test_name_that_the_format_cannot_carry(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from vmafsal.errors import OutputError, UsageError
 from vmafsal.features import FrameFeatures
 from vmafsal.logs import Log, LogFormat, choose_format, format_log, parse_precision
 from vmafsal.logs.csv import format_csv
+from vmafsal.logs.ndjson import format_line
 from vmafsal.logs.read import read_log
 
 GOLDEN = Path(__file__).parent / "golden"
+DOCS = Path(__file__).parent.parent / "docs"
 ORACLE = Path("../shared/oracle/expected")
 FORMATS: tuple[LogFormat, ...] = ("json", "xml", "csv", "sub")
 
@@ -261,3 +263,32 @@ def test_flag_beats_ending(fmt: str) -> None:
 def test_two_flags() -> None:
     with pytest.raises(UsageError, match="--xml and --csv"):
         choose_format("score.json", xml=True, csv=True)
+
+
+def code_blocks(path: Path) -> list[str]:
+    return re.findall(r"^```\w*\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_docs_show_what_is_written() -> None:
+    frames = [
+        FrameFeatures(0, {"saliency_mean": 0.516902}),
+        FrameFeatures(1, {"saliency_mean": 0.510262}),
+    ]
+    log = small_log(frames=frames, fps=41.53)
+    number = parse_precision(None)
+    written = [format_log(log, fmt, number) for fmt in FORMATS]
+    written.append("".join(format_line(frame, number) for frame in frames))
+    assert code_blocks(DOCS / "log-formats.md") == written
+
+
+def test_docs_show_how_numbers_are_printed() -> None:
+    text = (DOCS / "log-formats.md").read_text("utf-8")
+    for precision, words in {
+        None: "not given",
+        "legacy": "`legacy`",
+        "4": "`4` (1 to 17)",
+        "max": "`max`, `full`",
+    }.items():
+        values = (0.51690198106613627, 0.0000004, 100.0)
+        cells = [f"`{parse_precision(precision).format(value)}`" for value in values]
+        assert " | ".join([f"| {words}", *cells]) + " |\n" in text

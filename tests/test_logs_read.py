@@ -21,6 +21,7 @@ from vmafsal.errors import InputError
 from vmafsal.features import FrameFeatures
 from vmafsal.logs import Log, LogFormat, format_log, parse_precision
 from vmafsal.logs.csv import format_csv
+from vmafsal.logs.ndjson import format_line
 from vmafsal.logs.read import parse_log, read_log
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -138,6 +139,13 @@ def test_csv_as_pandas_writes_it() -> None:
     assert log.frames == [FrameFeatures(0, {"psnr, luma": 34.5})]
 
 
+def test_stream_of_lines() -> None:
+    frames = [FrameFeatures(0, {"a": 0.1 + 0.2, "b": 1.0}), FrameFeatures(3, {"a": 2.0, "b": -1.0})]
+    text = "".join(format_line(frame, parse_precision("max")) for frame in frames)
+    assert parse_log(text, "log").frames == frames
+    assert parse_log(text.replace("\n", "\r\n") + "\n", "log").frames == frames
+
+
 def test_frames_in_any_order() -> None:
     log = parse_log("Frame,a,\n2,0.2,\n0,0.0,\n1,0.1,\n", "log")
     assert [frame.index for frame in log.frames] == [0, 1, 2]
@@ -228,7 +236,6 @@ RUN_VMAF_XML = """<?xml version="1.0" ?>
         ("[FRAME]\nmedia_type=video\n[/FRAME]\n", "ffprobe", "quality"),
         ("frame,video,0,1,0,0.000000\n", "ffprobe", "quality"),
         ('{"vmaf": [{"n": 1, "vmaf": 90.0}]}', "ffmpeg-quality-metrics", "log_fmt=json"),
-        ('{"frameNum": 0, "metrics": {"saliency_mean": 0.5}}\n', "--ndjson", "-o wrote"),
         ("Frame;vmaf;\n0;90,5;\n", "semicolons", "commas"),
     ],
 )
@@ -280,6 +287,10 @@ def test_cut_short(fmt: str, share: float) -> None:
         (json_log([{"frameNum": 2, "metrics": {"a": [1]}}]), "[1] for a in frame 2"),
         (json_log([{"frameNum": 5, "metrics": {"a": 1}}] * 2), "frame 5 more than once"),
         ('{"frames": [{"frameNum": 0, "metrics": {"a": 1, "a": 2}}]}', "'a' twice"),
+        ('{"frameNum": 0, "metrics": {"a": 1}}\n{"frameNum": 1, "me', "cut short in line 2"),
+        ('{"frameNum": 0, "metrics": {"a": 1}}\n\n{"frameNum" 1}\n', "damaged in line 3"),
+        ('{"frameNum": 0, "metrics": {"a": 1}}\n[]\n', "entry 2 of its frames"),
+        ('{"frameNum": 0, "metrics": {"a": 1}}\n' * 2, "frame 0 more than once"),
         ("<html></html>", "XML of <html>"),
         ("<VMAF><frames></frames></VMAF>", "holds no frame"),
         ("<VMAF></VMAF>", "holds no frame"),

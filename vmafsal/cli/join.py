@@ -11,6 +11,8 @@ import typer
 from vmafsal.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from vmafsal.join import How, Pair
     from vmafsal.logs import Log, NumberFormat
 
@@ -190,33 +192,36 @@ def _find(file: str, logs: list[str], option: str) -> str:
 
 def _print(log: Log, pairs: list[Pair], count: int, output: str | None) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(stderr=output in ("-", "/dev/stdout"), highlight=False)
-    if pairs:
-        table = Table()
-        for heading in ("saliency", "column"):
-            table.add_column(heading, overflow="fold")
-        for heading in ("Pearson", "Spearman", "n"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for pair in pairs:
-            found = pair.correlation
-            table.add_row(
-                Text(pair.saliency),
-                Text(pair.other),
-                *(_coefficient(value) for value in (found.pearson, found.spearman)),
-                str(found.n),
-            )
-        console.print(table)
-    else:
-        console.print("No column's name begins with saliency_mean: nothing to correlate.")
-    place = f"{output}: " if output not in (None, "-") else ""
-    console.print(
-        Text(f"{place}{len(log.frames)} frames, {len(log.feature_names)} columns, {count} logs."),
-        soft_wrap=True,
-    )
+    with console.capture() as capture:
+        if pairs:
+            console.print(_table(pairs, none="-" if console.options.ascii_only else "–"))
+        else:
+            console.print("No column's name begins with saliency_mean: nothing to correlate.")
+        place = f"{output}: " if output not in (None, "-") else ""
+        facts = f"{len(log.frames)} frames, {len(log.feature_names)} columns, {count} logs."
+        console.print(Text(place + facts), soft_wrap=True)
+    # Not by rich, which ends the process with status 1 once the reader of a pipe has left.
+    print(capture.get(), end="", file=console.file, flush=True)
 
 
-def _coefficient(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+def _table(pairs: list[Pair], none: str) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for heading in ("saliency", "column"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("Pearson", "Spearman", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for pair in pairs:
+        pearson, spearman, n = pair.correlation
+        table.add_row(
+            Text(pair.saliency),
+            Text(pair.other),
+            *(none if value is None else f"{value:.4f}" for value in (pearson, spearman)),
+            str(n),
+        )
+    return table

@@ -21,7 +21,6 @@ _LIBVMAF_FILTER = (
     "let ffmpeg's libvmaf filter write the figures, "
     "libvmaf=feature=name=psnr|name=float_ssim:log_fmt=json:log_path=vmaf.json"
 )
-_OWN_LOG = "name the log that -o wrote"
 
 _DIALECTS = (
     Dialect(
@@ -70,7 +69,6 @@ _DIALECTS = (
         re.compile(r'\A\s*\{\s*"(?:vmaf|psnr|ssim|vif|global)"\s*:|\An,(?:adm|mse|psnr|ssim|vmaf)'),
         _LIBVMAF_FILTER,
     ),
-    Dialect("a stream of --ndjson", re.compile(r'\A\{"frameNum": \d+, "metrics": \{'), _OWN_LOG),
     Dialect(
         "a table separated by semicolons or tabs",
         re.compile(r"\A\"?frame(?:num)?\"?\s*[;\t]", re.IGNORECASE),

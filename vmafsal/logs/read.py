@@ -1,4 +1,4 @@
-"""Read a log back: libvmaf's JSON, XML, CSV and SUB since version 2, and our own."""
+"""Read a log back: libvmaf's JSON, XML, CSV and SUB since version 2, and our own --ndjson."""
 
 from __future__ import annotations
 
@@ -71,6 +71,8 @@ def parse_log(text: str, name: str) -> Log:
     start = text.lstrip()
     if re.match(r"\{\d+\}\{", start):
         log = _parse_sub(text, name)
+    elif re.match(r'\{\s*"frameNum"', start):
+        log = _parse_lines(text, name)
     elif start[0] in "{[":
         log = _parse_json(text, name)
     elif start[0] == "<":
@@ -97,7 +99,9 @@ def _decode(raw: bytes, name: str) -> str:
     return text
 
 
-def _parse_json(text: str, name: str) -> Log:
+def _load_json(text: str, name: str, line: int = 1) -> Any:
+    """What a JSON text holds; line is where it starts in its file."""
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
         if len(members) != len(pairs):
@@ -107,13 +111,26 @@ def _parse_json(text: str, name: str) -> Log:
         return members
 
     try:
-        content = json.loads(text, object_pairs_hook=unique)
+        return json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
-            raise InputError(f"{name} is cut short in line {error.lineno}: {_AGAIN}.") from None
-        raise InputError(f"{name} is damaged in line {error.lineno}: {_AGAIN}.") from None
+        cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        place = f"{'cut short' if cut else 'damaged'} in line {line + error.lineno - 1}"
+        raise InputError(f"{name} is {place}: {_AGAIN}.") from None
     except (RecursionError, ValueError):  # nested too deep, an integer of thousands of digits
         raise InputError(f"{name} is JSON, but no log of vmaf: name a log.") from None
+
+
+def _parse_lines(text: str, name: str) -> Log:
+    """What --ndjson streamed: a frame's object in each line."""
+    lines = text.split("\n")
+    frames = [_load_json(line, name, n) for n, line in enumerate(lines, start=1) if line.strip()]
+    return Log(
+        version="", fps=None, width=0, height=0, frames=_in_order(_json_frames(frames, name), name)
+    )
+
+
+def _parse_json(text: str, name: str) -> Log:
+    content = _load_json(text, name)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
         raise InputError(f"{name} is JSON without a list of frames, and so no log: name a log.")
     aggregate = content.get("aggregate_metrics")
