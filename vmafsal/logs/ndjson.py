@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
-from types import TracebackType
 from typing import BinaryIO
 
 from vmafsal.features import FrameFeatures
@@ -84,10 +83,5 @@ class FrameStream:
     def __enter__(self) -> FrameStream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
