@@ -32,6 +32,8 @@ class Result:
 
     Attributes that tell the facts (info, models, provider, frame_count, notices) are there before
     the first frame is read; `notices` may grow. Iterate once; what was yielded stays in `frames`.
+    Files are closed at the end of the iteration; a result that is left halfway is closed by
+    `close()` or by leaving its with-block.
     """
 
     def __init__(self, job: Job) -> None:
@@ -184,9 +186,7 @@ class Result:
         """Let go of files and threads. May be called more than once."""
         if self._run is not None:
             self._run.close()
-        for source in (self._distorted, self._reference):
-            if source is not None:
-                source.close()
+        self._close_sources()
 
     def __enter__(self) -> Self:
         return self
@@ -210,6 +210,11 @@ class Result:
             stream=job.stream,
             role=role,
         )
+
+    def _close_sources(self) -> None:
+        for source in (self._distorted, self._reference):
+            if source is not None:
+                source.close()
 
     def _load(self) -> None:
         job = self.job
@@ -240,10 +245,13 @@ class Result:
 
     def _score(self) -> Generator[FrameFeatures]:
         begin = time.perf_counter()
-        for features in score(self._comparison.frames(), self._scorers, self._preparer):
-            self.frames.append(features)
-            self.elapsed_seconds = time.perf_counter() - begin
-            yield features
+        try:
+            for features in score(self._comparison.frames(), self._scorers, self._preparer):
+                self.frames.append(features)
+                self.elapsed_seconds = time.perf_counter() - begin
+                yield features
+        finally:
+            self._close_sources()
         if not self.frames:
             raise InputError(
                 f"No frame of {label(self.job.distorted)} was scored: it ends before the first "
