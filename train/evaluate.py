@@ -4,179 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
-from train.data import (
-    BORDER,
-    UNREADABLE_SHARE,
-    Pair,
-    file_list_digest,
-    find_pairs,
-    kept_out,
-    read_gray,
-    read_rgb,
+from train.data import Pair, file_list_digest
+from train.maps import pair_maps, read_map, read_map_mask
+from train.measure import (
+    Measured,
+    measure,
+    note_left_out,
+    open_pairs,
+    parse_short_sides,
+    refuse_other_aspect,
+    result_row,
 )
 from train.metrics import BLOCK_SIZES, ImageScores, score_map
-from train.output import Progress, progress_bar, silent, write_whole
-from train.predict import Predictor, ShortSide, resize_map
+from train.output import progress_bar, write_whole
+from train.predict import Predictor, resize_map
 from train.provenance import provenance
-from train.report import RESAMPLES, SEED, markdown_table, per_image, summarise
+from train.report import RESAMPLES, SEED, markdown_table
 from vmafsal.errors import InputError, UsageError
 from vmafsal.model import load_model
 
-__all__ = ["SCHEMA", "Measured", "app", "measure", "open_pairs", "parse_short_sides", "read_mask"]
+__all__ = ["SCHEMA", "app"]
 
 SCHEMA = "vmafsal-evaluation/1"
-KEPT_OUT_EVERY = 10
-_WORST = 10
-
-
-@dataclass
-class Measured:
-    """One predictor on one set."""
-
-    predictor: Predictor
-    stems: list[str] = field(default_factory=list)
-    scores: list[ImageScores] = field(default_factory=list)
-
-
-def parse_short_sides(text: str) -> tuple[ShortSide, ...]:
-    """Read "native,224" or "model".
-
-    Raises:
-        UsageError: if a part is neither a word that is known nor a size in pixels.
-    """
-    sides: list[ShortSide] = []
-    for part in text.split(","):
-        word = part.strip()
-        if word == "native":
-            sides.append("native")
-        elif word == "model":
-            sides.append("model")
-        elif word.isdigit() and 16 <= int(word) <= 4320:
-            sides.append(int(word))
-        else:
-            raise UsageError(
-                f"--short-side {text}: {word or 'nothing'} is neither native, nor model, nor a "
-                "size of 16 to 4320 pixels."
-            )
-    return tuple(dict.fromkeys(sides))
-
-
-def open_pairs(root: Path, only_kept_out: bool = False, limit: int | None = None) -> list[Pair]:
-    """The hard pairs of a folder.
-
-    Args:
-        root: in a layout that train/data.py reads.
-        only_kept_out: take only the stems that training leaves out, one in ten.
-        limit: take only as many, spread evenly over the set.
-    Raises:
-        InputError: if there is no pair, or its labels are soft.
-    """
-    dataset = find_pairs(root)
-    if dataset.soft:
-        raise InputError(f"{root} holds soft labels, which are no truth to measure against.")
-    pairs = list(dataset.pairs)
-    if only_kept_out:
-        pairs = [pair for pair in pairs if kept_out(pair.stem, KEPT_OUT_EVERY)]
-        if not pairs:
-            raise InputError(f"None of the pairs in {root} is kept out; leave --kept-out away.")
-    if limit is not None and limit < len(pairs):
-        pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
-    return pairs
-
-
-def read_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """A mask or trimap as (object, valid), bool [H, W] each; valid is None without a border.
-
-    Raises:
-        InputError: if it cannot be read, or is border all over.
-    """
-    gray = read_gray(path)
-    border = gray == BORDER
-    if border.all():
-        raise InputError(f"{path} is border all over: no pixel of it counts.")
-    return gray > BORDER, ~border if border.any() else None
-
-
-def measure(
-    predictors: Sequence[Predictor],
-    pairs: Sequence[Pair],
-    block_sizes: tuple[int, ...] = BLOCK_SIZES,
-    progress: Progress = silent,
-    what: str = "measuring",
-) -> tuple[list[Measured], list[str]]:
-    """Run every predictor on every pair; each file is decoded once.
-
-    Args:
-        predictors: at least one.
-        pairs: at least one.
-    Returns:
-        what was measured, in the order of the predictors, and a sentence for each pair left out.
-    Raises:
-        InputError: if more than one pair in a hundred cannot be read.
-        ModelError: if a model cannot run.
-    """
-    results = [Measured(predictor) for predictor in predictors]
-    left_out: list[str] = []
-    for number, pair in enumerate(pairs, 1):
-        try:
-            rgb = read_rgb(pair.image)
-            mask, valid = read_mask(pair.label)
-            _refuse_other_aspect(pair, rgb.shape[:2], mask.shape)
-        except InputError as error:
-            left_out.append(str(error))
-            if len(left_out) > UNREADABLE_SHARE * len(pairs):
-                raise InputError(
-                    f"More than one pair in a hundred cannot be measured. {' '.join(left_out[:5])}"
-                ) from error
-            continue
-        for result in results:
-            saliency = resize_map(result.predictor(rgb), *mask.shape)
-            result.stems.append(pair.stem)
-            result.scores.append(score_map(saliency, mask, valid, block_sizes))
-        progress(what, number, len(pairs))
-    return results, left_out
-
-
-def _refuse_other_aspect(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
-    """A mask may be of another size, which maps are resized to, but not of another shape."""
-    (high, wide), (mask_high, mask_wide) = image, mask
-    # Sides rounded to whole pixels may each be off by half a pixel, seen from either picture.
-    slack = max(high, wide, mask_high, mask_wide)
-    if abs(high * mask_wide - wide * mask_high) > slack:
-        raise InputError(
-            f"{pair.label} is {mask_wide}x{mask_high}, but its image is {wide}x{high}: they do "
-            "not show the same section."
-        )
-
-
-def result_row(measured: Measured, data: str, by_sequence: bool = False) -> dict[str, Any]:
-    """One result as the JSON and the sidecar carry it."""
-    model = measured.predictor.model
-    groups = [_sequence(stem) for stem in measured.stems] if by_sequence else None
-    order = np.argsort([score.iou for score in measured.scores], kind="stable")
-    return {
-        "model": model.id,
-        "sha256": model.sha256,
-        "data": data,
-        "short_side": measured.predictor.runs_at,
-        **summarise(measured.scores, groups),
-        "worst": [measured.stems[i] for i in order[:_WORST]],
-    }
-
-
-def _sequence(stem: str) -> str:
-    """`blackswan_00012` is a frame of `blackswan`; a stem without a number is its own sequence."""
-    name, _, number = stem.rpartition("_")
-    return name if name and number.isdigit() else stem
 
 
 app = typer.Typer(help="Measure models, or maps on disk, against masks.")
@@ -251,12 +106,8 @@ def evaluate(
             measured, left_out = measure(predictors, pairs, progress=progress, what=name)
             sets.append(_describe_set(name, root, pairs, left_out, measured[0]))
             for result in measured:
-                row = result_row(result, name, by_sequence)
-                row["images"] = [
-                    per_image(stem, score)
-                    for stem, score in zip(result.stems, result.scores, strict=True)
-                ]
-                rows.append(row)
+                facts = result.facts(name, only_kept_out)
+                rows.append(result_row(facts, result.stems, result.scores, by_sequence))
             if sheet is not None:
                 from train.sheet import draw_sheet
 
@@ -266,7 +117,6 @@ def evaluate(
         "short_side": short_side,
         "kept_out": only_kept_out,
         "limit": limit,
-        "intervals": "sequences" if by_sequence else "images",
         "device": device,
         "threads": threads,
     }
@@ -314,3 +164,66 @@ def _report(
             "provenance": provenance(),
         }
         write_whole(json_path, json.dumps(document, indent=1) + "\n")
+
+
+@app.command("maps")
+def evaluate_maps(
+    pred: Annotated[Path, typer.Option(metavar="DIR", help="Maps: .npy, .pgm, .png.")],
+    gt: Annotated[Path, typer.Option(metavar="DIR", help="Masks of the same stems.")],
+    block_size: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Side of the blocks in pixels; may be repeated. [16, 64]"),
+    ] = None,
+    by_sequence: Annotated[
+        bool,
+        typer.Option(help="Intervals over sequences (stems up to _NUMBER), not single images."),
+    ] = False,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="All figures, image by image.")
+    ] = None,
+    markdown_path: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="The table.")
+    ] = None,
+) -> None:
+    """Measure maps that are on disk already, by the same rules.
+
+    Example:
+
+      python -m train evaluate maps --pred maps/ --gt masks/ --block-size 16
+    """
+    pairs, alone = pair_maps(pred, gt)
+    sizes = tuple(dict.fromkeys(block_size or BLOCK_SIZES))
+    stems: list[str] = []
+    scores: list[ImageScores] = []
+    left_out: list[str] = []
+    with progress_bar() as progress:
+        for number, pair in enumerate(pairs, 1):
+            try:
+                saliency = read_map(pair.saliency)
+                mask, valid = read_map_mask(pair.mask)
+                refuse_other_aspect(pair.saliency, saliency.shape, pair.mask, mask.shape)
+            except InputError as error:
+                note_left_out(left_out, error, len(pairs))
+                continue
+            saliency = resize_map(saliency, *mask.shape)
+            stems.append(pair.stem)
+            scores.append(score_map(saliency, mask, valid, sizes))
+            progress("measuring", number, len(pairs))
+    name = gt.resolve().name
+    described = {
+        "data": name,
+        "root": str(gt),
+        "pairs": len(pairs),
+        "digest": None,
+        "left_out": [*left_out, *alone],
+        "without_object": sum(score.object_share == 0.0 for score in scores),
+    }
+    facts = {
+        "model": pred.resolve().name,
+        "sha256": None,
+        "data": name,
+        "kept_out": False,
+        "short_side": "as given",
+    }
+    row = result_row(facts, stems, scores, by_sequence)
+    _report([row], [described], {"pred": str(pred)}, json_path, markdown_path)

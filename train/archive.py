@@ -1,0 +1,305 @@
+"""A published zip onto the disk: fetched, verified, unpacked; whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path, PurePosixPath
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from train.data import find_pairs
+from train.output import Progress, silent
+from train.provenance import sha256_of
+from vmafsal.errors import InputError, OutputError, UsageError
+
+__all__ = ["DUTS_TR", "Archive", "download", "unpack", "verify"]
+
+_CHUNK = 1 << 20
+_ATTEMPTS = 5
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip that is published somewhere, and what it must be."""
+
+    name: str
+    """Its top folder, and the stem of the zip."""
+    url: str
+    length: int
+    """In bytes."""
+    sha256: str
+    pairs: int
+    """Images with a mask in it."""
+
+
+DUTS_TR = Archive(
+    name="DUTS-TR",
+    url="https://saliencydetection.net/duts/download/DUTS-TR.zip",
+    length=270_997_309,
+    sha256="ce61e023c8f59d022b4d46981cf16813b83d089242e6489a45630d83962ea058",
+    pairs=10_553,
+)
+"""Wang et al., "Learning to Detect Salient Objects with Image-Level Supervision", CVPR 2017."""
+
+
+def download(
+    archive: Archive,
+    folder: Path,
+    url: str | None = None,
+    progress: Progress = silent,
+    pause_s: float = 1.0,
+) -> Path:
+    """Fetch an archive, going on where an earlier attempt broke off.
+
+    Bytes arrive in `<name>.zip.part`, which becomes `<name>.zip` once length and sha256 are right.
+
+    Args:
+        archive: what to fetch.
+        folder: where to; made if it is not there.
+        url: a mirror to fetch from instead.
+        pause_s: seconds before the second attempt; each later pause is twice the one before.
+    Returns:
+        path of the whole zip.
+    Raises:
+        InputError: if the server cannot be reached, offers another length, or its bytes are not
+            the archive's. What had arrived of the right archive stays for the next time.
+        OutputError: if the disk has no room or cannot be written.
+    """
+    whole = folder / f"{archive.name}.zip"
+    part = folder / f"{archive.name}.zip.part"
+    source = url or archive.url
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if whole.is_file():
+            verify(archive, whole)
+            return whole
+        _need_room(folder, archive.length - (part.stat().st_size if part.exists() else 0))
+        resumed = part.exists()
+        _fetch(archive, source, part, progress, pause_s)
+        try:
+            verify(archive, part, progress)
+        except InputError:
+            part.unlink()
+            if not resumed:
+                raise
+            # The earlier part may be of another file: once more from the first byte.
+            _fetch(archive, source, part, progress, pause_s)
+            try:
+                verify(archive, part, progress)
+            except InputError:
+                part.unlink()
+                raise
+        part.replace(whole)
+    return whole
+
+
+def _fetch(archive: Archive, url: str, part: Path, progress: Progress, pause_s: float) -> None:
+    """Bring `part` to the archive's length, with a few attempts, each resuming the one before."""
+    trouble = "it breaks off"
+    attempt = 0
+    while (have := part.stat().st_size if part.exists() else 0) < archive.length:
+        if attempt == _ATTEMPTS:
+            raise InputError(
+                f"{url} could not be fetched: {trouble}. {have:,} of {archive.length:,} bytes have "
+                "arrived; the same command goes on from there."
+            )
+        if attempt:
+            time.sleep(pause_s * 2 ** (attempt - 1))
+        try:
+            _fetch_once(archive, url, part, have, progress)
+            trouble = "the server breaks the connection off"
+        except HTTPError as error:
+            if error.code == 416:  # the part is no beginning of what the server has
+                part.unlink(missing_ok=True)
+            elif error.code < 500 and error.code not in (408, 429):
+                raise InputError(
+                    f"{url} answers {error.code} {error.reason}. Check --url, or fetch the zip "
+                    "with a browser and give it with --zip."
+                ) from error
+            trouble = f"the server answers {error.code} {error.reason}"
+        except (HTTPException, URLError, ConnectionError, TimeoutError) as error:
+            trouble = str(getattr(error, "reason", None) or error or type(error).__name__)
+        except ValueError as error:
+            raise UsageError(f"--url {url} is no address: {error}.") from error
+        arrived = part.stat().st_size if part.exists() else 0
+        # A line that breaks off every few megabytes still gets there.
+        attempt = 1 if arrived > have else attempt + 1
+
+
+def _fetch_once(archive: Archive, url: str, part: Path, have: int, progress: Progress) -> None:
+    headers = {"User-Agent": "vmafsal-train", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with urlopen(Request(url, headers=headers), timeout=_TIMEOUT_S) as response:
+        start = have if response.status == 206 else 0  # 200: it sends all of it again
+        _check_offer(archive, url, response, start)
+        with open(part, "r+b" if start else "wb") as file:
+            file.seek(start)
+            done = start
+            while chunk := response.read(min(_CHUNK, archive.length - done + 1)):
+                if done + len(chunk) > archive.length:
+                    file.close()
+                    part.unlink()
+                    raise InputError(
+                        f"{url} sends more than the {archive.length:,} bytes of {archive.name}: it "
+                        "is another file. Check --url."
+                    )
+                file.write(chunk)
+                done += len(chunk)
+                progress(f"{archive.name}.zip", done, archive.length)
+
+
+def _check_offer(archive: Archive, url: str, response: HTTPResponse, start: int) -> None:
+    """Refuse another length before a byte of it is stored."""
+    offered = response.headers.get("Content-Length")
+    total: int | None = int(offered) + start if offered and offered.isdigit() else None
+    if response.status == 206:
+        unit, _, answer = response.headers.get("Content-Range", "").partition(" ")
+        sent, _, whole = answer.partition("/")
+        if unit != "bytes" or not sent.startswith(f"{start}-"):
+            raise InputError(
+                f"{url} was asked for the bytes from {start:,} on and answers with others. "
+                "Remove the .part file to start again."
+            )
+        total = int(whole) if whole.isdigit() else total
+    if total is not None and total != archive.length:
+        raise InputError(
+            f"{url} offers {total:,} bytes where {archive.name}.zip has {archive.length:,}: it is "
+            "another file. Check --url."
+        )
+
+
+def verify(archive: Archive, path: Path, progress: Progress = silent) -> None:
+    """Check a zip's length, then its sha256.
+
+    Raises:
+        InputError: naming what differs.
+    """
+    try:
+        length = path.stat().st_size
+        progress("sha256", 0, archive.length)
+        if length == archive.length:
+            digest = sha256_of(path)
+            progress("sha256", archive.length, archive.length)
+            if digest == archive.sha256:
+                return
+            differs = f"its sha256 is {digest}, not {archive.sha256}"
+        else:
+            differs = f"it has {length:,} bytes, not {archive.length:,}"
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}. Check --zip.") from error
+    raise InputError(f"{path} is not {archive.name}.zip: {differs}. Fetch it again.")
+
+
+def unpack(archive: Archive, zip_path: Path, folder: Path, progress: Progress = silent) -> Path:
+    """Unpack a verified archive: the target folder is whole or absent.
+
+    Args:
+        archive: what the zip must be; length and sha256 are checked before it is opened.
+        folder: gets `<name>/` in it.
+    Returns:
+        `folder/<name>`, with images and masks in the DUTS layout.
+    Raises:
+        InputError: if it is another zip, damaged, wants to write outside the target, or does not
+            hold the pairs it should.
+        OutputError: if the target exists with something else in it, or the disk has no room.
+    """
+    target = folder / archive.name
+    if target.exists():
+        _check_present(archive, target)
+        return target
+    verify(archive, zip_path, progress)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{archive.name}.", dir=folder))
+        try:
+            _extract(archive, zip_path, staging, progress)
+            inner = staging / archive.name
+            top = inner if inner.is_dir() else staging
+            found = len(find_pairs(top).pairs)
+            if found != archive.pairs:
+                raise InputError(
+                    f"{zip_path} holds {found:,} pairs where {archive.name} has {archive.pairs:,}."
+                )
+            # mkdtemp's folder is for its owner alone; what comes out of it is data for everybody.
+            top.chmod(0o755)
+            top.replace(target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def _check_present(archive: Archive, target: Path) -> None:
+    try:
+        found = len(find_pairs(target).pairs)
+    except InputError:
+        found = 0
+    if found != archive.pairs:
+        raise OutputError(
+            f"{target} is there already, with {found:,} pairs where {archive.name} has "
+            f"{archive.pairs:,}. Move it away, or choose another --out."
+        )
+
+
+def _extract(archive: Archive, zip_path: Path, staging: Path, progress: Progress) -> None:
+    try:
+        with zipfile.ZipFile(zip_path) as bundle:
+            members = [member for member in bundle.infolist() if not member.is_dir()]
+            for member in members:
+                _refuse_unsafe(member, zip_path)
+            _need_room(staging, sum(member.file_size for member in members))
+            for number, member in enumerate(members, 1):
+                path = staging.joinpath(*PurePosixPath(member.filename).parts)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with bundle.open(member) as source, open(path, "xb") as file:
+                    shutil.copyfileobj(source, file, _CHUNK)
+                progress(f"unpacking {archive.name}", number, len(members))
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        raise InputError(f"{zip_path} cannot be unpacked: {error}. Fetch it again.") from error
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise InputError(f"{zip_path} holds {error.filename} twice. It is no sound zip.") from error
+
+
+def _refuse_unsafe(member: zipfile.ZipInfo, zip_path: Path) -> None:
+    """A path in a zip may say anything; only a plain one below the target is followed."""
+    name = member.filename
+    parts = PurePosixPath(name).parts
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if (
+        not parts
+        or name.startswith("/")
+        or "\\" in name
+        or ":" in parts[0]
+        or ".." in parts
+        or kind not in (0, stat.S_IFREG)
+    ):
+        raise InputError(
+            f"{zip_path} wants to write {name!r}, which is no plain file below the target. "
+            "It is not unpacked."
+        )
+
+
+def _need_room(folder: Path, wanted: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if wanted > free:
+        raise OutputError(
+            f"{folder} has {free:,} bytes free where {wanted:,} are needed. Make room, or choose "
+            "another --out."
+        )
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error

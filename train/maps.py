@@ -1,0 +1,180 @@
+"""Maps that are on disk already: .npy, PGM (P2, P5) and PNG, each by its own maximum."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train.data import BORDER
+from vmafsal.errors import InputError
+
+__all__ = ["MAP_ENDINGS", "MapPair", "pair_maps", "read_map", "read_map_mask"]
+
+MAP_ENDINGS = (".npy", ".pgm", ".png")
+
+
+@dataclass(frozen=True, slots=True)
+class MapPair:
+    """A map and the mask it is measured on."""
+
+    stem: str
+    saliency: Path
+    mask: Path
+
+
+def pair_maps(saliency_folder: Path, mask_folder: Path) -> tuple[list[MapPair], list[str]]:
+    """Match maps and masks by stem.
+
+    Args:
+        saliency_folder, mask_folder: with .npy, .pgm and .png files.
+    Returns:
+        the pairs by stem, and a sentence for each file without a partner.
+    Raises:
+        InputError: if a folder is missing, a stem occurs twice, or nothing matches.
+    """
+    maps, masks = _by_stem(saliency_folder, "--pred"), _by_stem(mask_folder, "--gt")
+    shared = sorted(maps.keys() & masks.keys())
+    if not shared:
+        raise InputError(
+            f"{saliency_folder} holds {len(maps)} maps and {mask_folder} {len(masks)} masks, but "
+            "no two have the same stem. Name each map after its mask, as in a.npy and a.png."
+        )
+    alone = [f"{maps[stem]} has no mask." for stem in sorted(maps.keys() - masks.keys())]
+    alone += [f"{masks[stem]} has no map." for stem in sorted(masks.keys() - maps.keys())]
+    return [MapPair(stem, maps[stem], masks[stem]) for stem in shared], alone
+
+
+def _by_stem(folder: Path, option: str) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder. Check {option}.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in MAP_ENDINGS or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise InputError(
+                f"{folder} holds {found[path.stem].name} and {path.name}: which one counts cannot "
+                "be known. Remove one."
+            )
+        found[path.stem] = path
+    return found
+
+
+def read_map(path: Path) -> NDArray[np.float32]:
+    """Read a saliency map.
+
+    Args:
+        path: .npy (float in [0, 1], or unsigned integers), .pgm or .png.
+    Returns:
+        float32 [H, W] in [0, 1]: integers are divided by their format's maximum, nothing else.
+    Raises:
+        InputError: if it cannot be read, is no single plane, or leaves [0, 1].
+    """
+    samples, maximum = _read(path)
+    if maximum:
+        return (samples / np.float64(maximum)).astype(np.float32)
+    saliency = samples.astype(np.float32)
+    # Written so that a NaN fails it too.
+    if not (saliency.min() >= 0.0 and saliency.max() <= 1.0):
+        raise InputError(
+            f"{path} holds values from {samples.min():g} to {samples.max():g}; a saliency map lies "
+            "in [0, 1]."
+        )
+    return saliency
+
+
+def read_map_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Read a mask or trimap from the same formats.
+
+    Returns:
+        (object, valid): bool [H, W] each. 8-bit samples are an object above 128 and border at 128;
+        others an object above half their maximum; bool arrays as they are. valid is None where
+        every pixel counts.
+    Raises:
+        InputError: as read_map, or if it is border all over.
+    """
+    samples, maximum = _read(path)
+    if maximum == 255:
+        border = samples == BORDER
+        if border.all():
+            raise InputError(f"{path} is border all over: no pixel of it counts.")
+        return samples > BORDER, ~border if border.any() else None
+    return samples > (maximum or 1) / 2, None
+
+
+def _read(path: Path) -> tuple[NDArray[Any], int]:
+    """Samples [H, W] and the value that stands for 1; 0 for floats, whose 1 is 1."""
+    try:
+        if path.suffix.lower() == ".npy":
+            samples, maximum = _read_npy(path)
+        elif path.suffix.lower() == ".pgm":
+            samples, maximum = _read_pgm(path.read_bytes())
+        else:
+            samples, maximum = _read_png(path)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as a map: {error}.") from error
+    if samples.ndim != 2 or not samples.size:
+        shape = "x".join(map(str, samples.shape))
+        raise InputError(f"{path} has the shape {shape}; a map is one plane of H x W.")
+    return samples, maximum
+
+
+def _read_npy(path: Path) -> tuple[NDArray[Any], int]:
+    array = np.load(path, allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it is an archive of arrays")
+    # Networks answer [1, 1, H, W] and [1, H, W]; the empty dimensions say nothing.
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8), 1
+    if array.dtype.kind == "u":
+        return array, int(np.iinfo(array.dtype).max)
+    if array.dtype.kind == "f":
+        return array, 0
+    raise ValueError(f"its samples are {array.dtype}; float, unsigned or bool is expected")
+
+
+def _read_pgm(data: bytes) -> tuple[NDArray[Any], int]:
+    """Netpbm's gray map: four tokens with white space and # comments between them, then samples."""
+    comment = rb"(?:\s|#[^\r\n]*[\r\n])"
+    header = re.match(rb"(P[25])" + (comment + rb"+(\d+)") * 3 + rb"(?:#[^\r\n]*[\r\n]|\s)", data)
+    if header is None:
+        raise ValueError("it has no PGM header (P2 or P5, width, height, maximum)")
+    kind = header[1]
+    width, height, maximum = (int(header[i]) for i in (2, 3, 4))
+    if not 0 < maximum < 65536 or not width or not height:
+        raise ValueError(f"its header says {width}x{height} with maximum {maximum}")
+    body, count = data[header.end() :], width * height
+    if kind == b"P2":
+        tokens = re.sub(rb"#[^\r\n]*", b"", body).split()
+        if len(tokens) != count:
+            raise ValueError(f"it has {len(tokens):,} samples, not {count:,}")
+        samples = np.array([int(token) for token in tokens], np.int64)
+    else:
+        dtype = np.dtype("u1" if maximum < 256 else ">u2")  # two bytes are big-endian by the format
+        if len(body) < count * dtype.itemsize:
+            raise ValueError(
+                f"it has {len(body):,} bytes of samples, not {count * dtype.itemsize:,}"
+            )
+        samples = np.frombuffer(body, dtype, count)
+    if samples.min() < 0 or samples.max() > maximum:
+        raise ValueError(f"a sample of {samples.max()} lies above its maximum {maximum}")
+    return samples.reshape(height, width), maximum
+
+
+def _read_png(path: Path) -> tuple[NDArray[Any], int]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            if picture.mode.startswith("I"):  # 16 bit gray
+                return np.asarray(picture, np.int64), 65535
+            return np.asarray(picture.convert("L")), 255
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
