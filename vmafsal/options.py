@@ -161,11 +161,18 @@ def _parse_options(text: str) -> dict[str, str]:
     first, _, path = text.partition("=")
     others_known = any(piece.partition("=")[0] in _KEYS for piece in pieces[1:])
     if first == "model_path" and not others_known:
-        # A path may hold colons and equals signs: alone, it takes the whole tail. A tail that
-        # looks like another option and is no file is a misspelt option.
-        looks_like_option = any(re.match(r"[a-z_]+=", piece) for piece in pieces[1:])
-        if Path(path).exists() or not looks_like_option:
-            return {"model_path": path if Path(path).exists() else _unescape(path)}
+        # A path may hold colons and equals signs: alone, it takes the whole tail. A tail that is
+        # no file and reads like another option (a word near a known one, or a plain value where
+        # the end of a path would be) is a misspelt option.
+        misspelt = any(
+            get_close_matches(piece.partition("=")[0], _KEYS, 1)
+            or re.fullmatch(r"[a-z_]+=[^/\\.]*", piece)
+            for piece in pieces[1:]
+        )
+        if Path(path).exists():
+            return {"model_path": path}
+        if not misspelt:
+            return {"model_path": _unescape(path)}
     options: dict[str, str] = {}
     for piece in pieces:
         key, equals, value = piece.partition("=")

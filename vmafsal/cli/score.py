@@ -394,6 +394,8 @@ def _run(
             for frame in frames:
                 if stream is not None:
                     stream.write(frame)
+                    if stream.reader_gone and file is None:
+                        return
         _tell_news(result, told, quiet)
         log = result.log()
         if file is not None:

@@ -1,0 +1,105 @@
+"""Resampling, against an area average in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vmafsal.errors import InputError
+from vmafsal.frame import Chroma, Frame, chroma_size
+from vmafsal.resample import PlaneResizer, Resampler, canonical_size
+
+
+def area_weights(size_in: int, size_out: int) -> NDArray[np.float64]:
+    """[size_out, size_in]: the share of each input sample in each output sample."""
+    scale = size_in / size_out
+    begin = np.arange(size_out)[:, None] * scale
+    sample = np.arange(size_in)[None, :]
+    overlap = np.minimum(begin + scale, sample + 1) - np.maximum(begin, sample)
+    shares: NDArray[np.float64] = np.clip(overlap, 0, 1) / scale
+    return shares
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10, 12, 16])
+@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (540, 960), (324, 577), (287, 353)])
+@pytest.mark.parametrize("picture", ["noise", "ramp"])
+def test_area_average_down(height: int, width: int, bit_depth: int, picture: str) -> None:
+    full = 2**bit_depth
+    if picture == "noise":
+        plane = np.random.default_rng(0).integers(0, full, (height, width))
+    else:
+        plane = np.add.outer(np.arange(height), np.arange(width)) * full // (height + width)
+    plane = plane.astype(np.uint8 if bit_depth == 8 else np.uint16)
+    rows, columns = canonical_size(height, width, 224)
+    ours = PlaneResizer()(plane, rows, columns, bit_depth)
+    exact = area_weights(height, rows) @ plane @ area_weights(width, columns).T
+    difference = (ours - exact) / 2 ** (bit_depth - 8)
+    assert ours.dtype == plane.dtype
+    assert np.abs(difference).max() <= 1
+    assert abs(difference.mean()) <= 0.05
+
+
+def test_bilinear_up() -> None:
+    ramp = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (16, 1))
+    larger = PlaneResizer()(ramp, 64, 64)
+    inside = larger[:, 8:-8].astype(int)
+    assert np.abs(inside - inside[:1]).max() <= 1
+    # A ramp stays a ramp: a quarter of the slope at four times the size, half-pixel centres.
+    position = (np.arange(8, 56) + 0.5) / 4 - 0.5
+    np.testing.assert_allclose(inside[0], position * 10, atol=1)
+
+
+def test_a_flat_plane_stays_flat() -> None:
+    for level in (0, 1, 127, 255):
+        plane = np.full((271, 399), level, np.uint8)
+        assert (PlaneResizer()(plane, 100, 140) == level).all()
+
+
+def test_the_same_size_is_left_alone() -> None:
+    plane = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert PlaneResizer()(plane, 2, 3) is plane
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "expected"),
+    [
+        ((1080, 1920), 224, (224, 398)),
+        ((1920, 1080), 224, (398, 224)),
+        ((144, 176), 224, (224, 274)),
+        ((500, 500), 160, (160, 160)),
+    ],
+)
+def test_canonical_size(size: tuple[int, int], short_side: int, expected: tuple[int, int]) -> None:
+    assert canonical_size(*size, short_side) == expected
+
+
+def test_a_sliver_is_refused() -> None:
+    with pytest.raises(InputError, match=r"too narrow.*short_side=native"):
+        canonical_size(2, 1920, 224)
+
+
+@pytest.mark.parametrize("chroma", ["420", "422", "444", "400", "rgb"])
+def test_planes_go_straight_to_the_canonical_size(chroma: Chroma) -> None:
+    noise = np.random.default_rng(1)
+    sizes = [(97, 131)] + ([] if chroma == "400" else [chroma_size(97, 131, chroma)] * 2)
+    frame = Frame(
+        tuple(noise.integers(0, 256, size, np.uint8) for size in sizes),
+        chroma,
+        8,
+        index=7,
+        matrix="bt601",
+        full_range=True,
+    )
+    small = Resampler(short_side=48)(frame)
+    assert small.chroma == (chroma if chroma in ("400", "rgb") else "444")
+    assert {plane.shape for plane in small.planes} == {(48, 65)}
+    assert (small.index, small.matrix, small.full_range) == (7, "bt601", True)
+    for plane, original in zip(small.planes, frame.planes, strict=True):
+        exact = (
+            area_weights(original.shape[0], 48) @ original @ area_weights(original.shape[1], 65).T
+        )
+        if original.shape[0] >= 48 and original.shape[1] >= 65:
+            assert np.abs(plane - exact).max() <= 1
+    fixed = Resampler(size=(32, 32))(frame)
+    assert fixed.planes[0].shape == (32, 32)
