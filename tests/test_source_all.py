@@ -149,7 +149,6 @@ KINDS = [
     _coded("mjpeg.mov", "mjpeg", "yuvj420p"),
     _coded("mpeg4.avi", "mpeg4", options={"bf": "2"}),
     _coded("nv12.nut", "rawvideo", "nv12"),
-    _coded("p010.nut", "rawvideo", "p010le", depth=10),
     _coded("big_endian.nut", "rawvideo", "yuv420p12be", depth=12),
     _coded("yuyv.nut", "rawvideo", "yuyv422", chroma="422"),
     _coded("bottom_up.avi", "rawvideo", "bgr24", chroma="rgb"),

@@ -150,8 +150,8 @@ class ContainerSource(Source):
 
     def _check_end(self, reader: PictureReader) -> None:
         """The stream is over: say so if the file is not."""
+        self._check_unchanged()
         if self._seen == self._gaps:
-            self._check_unchanged()
             raise InputError(f"{self._name} holds no picture that can be decoded.")
         size = self.info.size_bytes
         total = self._source.position if size is None else size
@@ -221,7 +221,7 @@ class ContainerSource(Source):
         full_range = True if layout.full_range else tags.full_range(picture.color_range)
         matrix = tags.matrix(picture.colorspace)
         if name != picture.format.name:
-            picture = picture.reformat(format=name)
+            picture = picture.reformat(format=name, threads=1)
         planes = planes_of(picture, layout)
         return Frame(planes, layout.chroma, layout.bits, index, matrix, full_range)
 

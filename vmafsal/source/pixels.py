@@ -191,7 +191,9 @@ def readable_format(name: str) -> str | None:
     if name.startswith("mono"):
         return "gray"
     if pixels.is_rgb or pixels.has_palette or pixels.is_bayer or name.startswith("xyz"):
-        deep = any(part.bits > 8 for part in pixels.components)
+        # Bayer formats state the bits of a whole cell of four.
+        deep = name.startswith("bayer_") and pixels.bits_per_pixel > 8
+        deep = deep or any(part.bits > 8 for part in pixels.components)
         return "gbrp16le" if deep else "gbrp"
     return "gray16le" if name.startswith("grayf") else None
 
