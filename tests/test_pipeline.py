@@ -1,0 +1,162 @@
+"""The pipeline: in order, bounded, and gone when it is left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import PLACEHOLDER, draw_yuv
+from tests.networks import convolution, node, save, student
+from vmafsal import extract
+from vmafsal.ahead import ahead
+from vmafsal.batch import Preparer, View
+from vmafsal.errors import InputError, ModelError
+from vmafsal.frame import Frame
+from vmafsal.sidecar import InputPolicy
+
+
+def our_threads() -> set[str]:
+    return {t.name for t in threading.enumerate() if t.name in ("decode", "prepare", "test")}
+
+
+def test_ahead_keeps_the_order_and_ends() -> None:
+    with ahead(range(1000), 4, "test") as items:
+        assert list(items) == list(range(1000))
+    assert not our_threads()
+
+
+def test_ahead_is_bounded() -> None:
+    made = []
+
+    def endless() -> Iterator[int]:
+        for number in count():
+            made.append(number)
+            yield number
+
+    with ahead(endless(), 3, "test") as items:
+        assert next(iter(items)) == 0
+        time.sleep(0.3)
+        # One taken, three waiting, one in the worker's hand.
+        assert len(made) <= 5
+    assert not our_threads()
+
+
+def test_ahead_passes_an_error_on_at_its_place() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise InputError("the end of the tape")
+
+    seen: list[int] = []
+    with ahead(failing(), 4, "test") as items:
+        with pytest.raises(InputError, match="tape"):
+            seen.extend(items)
+        assert seen == [1, 2]
+
+
+def test_ahead_closes_what_it_read() -> None:
+    closed = threading.Event()
+
+    def source() -> Iterator[int]:
+        try:
+            yield from count()
+        finally:
+            closed.set()
+
+    with ahead(source(), 2, "test") as items:
+        next(iter(items))
+    assert closed.is_set()
+
+
+def gray(index: int, height: int = 8, width: int = 8) -> Frame:
+    return Frame((np.full((height, width), index % 256, np.uint8),), "400", 8, index)
+
+
+def test_batches_are_full_but_the_last_and_leave_gaps_out() -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], 4)
+    gap = Frame((), "400", 8, 3)
+    frames = [gray(0), gray(1), gray(2), gap, *(gray(i) for i in range(4, 10))]
+    groups = []
+    for batch in preparer.batches(frames):
+        groups.append(list(batch.indices))
+        preparer.give_back(batch)
+    assert groups == [[0, 1, 2, 4], [5, 6, 7, 8], [9]]
+
+
+def test_buffers_go_round() -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], 1, buffers=2)
+    tensors: set[int] = set()
+    for batch in preparer.batches(gray(i) for i in range(6)):
+        tensors.update(id(tensor) for tensor in batch.tensors.values())
+        preparer.give_back(batch)
+    assert len(tensors) == 2
+
+
+def test_edges_are_replicated_up_to_the_stride() -> None:
+    view = View.of(InputPolicy(multiple=6), 4)
+    assert view.multiple == 12
+    noise = np.random.default_rng(0).integers(0, 256, (13, 17), np.uint8)
+    (batch,) = Preparer([view], 1).batches([Frame((noise,), "400", 8, 0)])
+    tensor = batch.tensors[view][0]
+    assert tensor.shape == (3, 24, 24)
+    assert batch.sizes[view] == (13, 17)
+    inner = tensor[:, :13, :17]
+    np.testing.assert_array_equal(tensor, np.pad(inner, ((0, 0), (0, 11), (0, 7)), mode="edge"))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"), [(48, 64, 16), (360, 640, 2), (1080, 1920, 1)]
+)
+def test_the_batch_size_follows_the_picture(height: int, width: int, expected: int) -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], None)
+    next(iter(preparer.batches([gray(0, height, width)])))
+    assert preparer.batch_size == expected
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
+def test_the_batch_size_does_not_move_the_numbers(batch_size: int, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.yuv"
+    clip.write_bytes(draw_yuv(7, 46, 62))
+    model = student(tmp_path / "m.onnx")
+    reference = extract(clip, model=model, width=62, height=46, batch_size=1).read()
+    batched = extract(clip, model=model, width=62, height=46, batch_size=batch_size).read()
+    assert [frame.index for frame in batched.frames] == list(range(7))
+    for one, other in zip(reference.frames, batched.frames, strict=True):
+        assert one.metrics["saliency_mean"] == pytest.approx(
+            other.metrics["saliency_mean"], abs=1e-7
+        )
+
+
+def test_leaving_halfway_leaves_no_thread(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.yuv"
+    clip.write_bytes(draw_yuv(40, 32, 32))
+    with extract(clip, model=PLACEHOLDER, width=32, height=32, batch_size=1) as result:
+        next(iter(result))
+    assert not our_threads()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        # 0/0 everywhere
+        ([node("Sub", ["x", "x"], "z"), node("Div", ["z", "z"], "saliency_map")], "NaN"),
+        ([node("Mul", ["x", "x"], "saliency_map")], "from .* to .*sigmoid"),
+        ([node("Neg", ["y"], "saliency_map")], "saliency lies between 0 and 1"),
+    ],
+)
+def test_answers_that_are_no_saliency(nodes: list[object], message: str, tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "bad.onnx",
+        [node("Conv", ["input", "w"], "x"), node("Sigmoid", ["x"], "y"), *nodes],  # type: ignore[list-item]
+        weights={"w": convolution(0, 1, 3, 1) * 9},
+    )
+    clip = tmp_path / "clip.yuv"
+    clip.write_bytes(draw_yuv(2, 32, 32))
+    with pytest.raises(ModelError, match=message):
+        extract(clip, model=path, width=32, height=32).read()
