@@ -11,16 +11,7 @@ import typer
 
 from vmafsal.errors import VmafsalError
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="train",
-    help="Train, export, measure and check saliency students.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
+__all__ = ["build_app", "main"]
 
 COMMANDS = {
     "fit": "train.commands:fit",
@@ -42,20 +33,29 @@ def _find(where: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _register() -> None:
+def build_app() -> typer.Typer:
+    """The app with every command; torch is imported by the commands that need it, when they run."""
+    app = typer.Typer(
+        name="train",
+        help="Train, export, measure and check saliency students.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
     for name, where in COMMANDS.items():
         if importlib.util.find_spec(where.partition(":")[0]) is None:
             continue
         app.command(name)(_find(where))
     for name, where in GROUPS.items():
         app.add_typer(_find(where), name=name)
+    return app
 
 
 def main() -> None:
     """Run a command; what goes wrong for a person is one sentence and an exit status."""
     try:
-        _register()
-        app()
+        build_app()()
     except VmafsalError as error:
         print(f"train: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from train.checkpoint import Checkpoint
-from train.net import PARAMETERS, STRIDE
+from train.net import FIELD_OF_VIEW, PARAMETERS, STRIDE
 
 __all__ = ["Facts", "card"]
 
@@ -286,8 +286,9 @@ def card(facts: Facts) -> str:
         "",
         "## What it cannot do",
         "",
-        "- The number follows the size of the picture: an object larger than the network's field "
-        "of view (under a hundred pixels) is seen in parts. Compare only pictures of one size.",
+        "- The number follows the size of the picture: the network sees "
+        f"{FIELD_OF_VIEW[facts.arch]} pixels at a time, and of a larger object only parts. Compare "
+        "only pictures of one size.",
         "- It knows pets, people and horses best; in a cluttered street or wood it misses objects "
         "and sees some where there are none.",
         "- Scores of the published students on a DUTS-TR fold (IoU 0.6558 and 0.7105) belong to "

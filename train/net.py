@@ -6,11 +6,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ARCHITECTURES", "PARAMETERS", "STRIDE", "Student", "build"]
+__all__ = ["ARCHITECTURES", "FIELD_OF_VIEW", "PARAMETERS", "STRIDE", "Student", "build"]
 
 ARCHITECTURES = ("v1", "v2")
 PARAMETERS = {"v1": 112_841, "v2": 123_721}
 """Trainable parameters of each architecture; `build` refuses to return anything else."""
+
+FIELD_OF_VIEW = {"v1": 68, "v2": 100}
+"""Width in pixels of what can move one pixel of the map; see tests/test_train_net.py."""
 
 STRIDE = 8
 """Height and width of an input are multiples of this (three 2×2 max-pools)."""
@@ -61,7 +64,7 @@ class Student(nn.Module):
         self.encoder1 = double(3, 16)
         self.encoder2 = double(16, 32)
         self.encoder3 = double(32, 48)
-        self.pool = nn.MaxPool2d(2)
+        self.pool: nn.Module = nn.MaxPool2d(2)
         self.bottleneck = conv_bn_relu(48, 48)
         self.up3 = up(48, 32)
         self.decoder3 = conv_bn_relu(32 + 48, 32)
