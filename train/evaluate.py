@@ -34,7 +34,7 @@ __all__ = ["SCHEMA", "app"]
 SCHEMA = "vmafsal-evaluation/1"
 
 
-app = typer.Typer(help="Measure models, or maps on disk, against masks.")
+app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True)
@@ -84,10 +84,11 @@ def evaluate(
 
     Examples:
 
-      python -m train evaluate --model runs/v2.onnx --data data/DUTS-TE --short-side native,224
+        python -m train evaluate --model v2.onnx --data DUTS-TE --short-side native,224
 
-      python -m train evaluate --model a.onnx --model b.onnx --data set1 --data set2 --kept-out
-        --json scores.json --sheet cases.png
+        python -m train evaluate --model a.onnx --model b.onnx --data set1 --data set2 --kept-out
+
+        python -m train evaluate --model v2.onnx --data set1 --json all.json --sheet cases.png
     """
     if context.invoked_subcommand is not None:
         return
@@ -189,7 +190,7 @@ def evaluate_maps(
 
     Example:
 
-      python -m train evaluate maps --pred maps/ --gt masks/ --block-size 16
+        python -m train evaluate maps --pred maps/ --gt masks/ --block-size 16
     """
     pairs, alone = pair_maps(pred, gt)
     sizes = tuple(dict.fromkeys(block_size or BLOCK_SIZES))

@@ -115,9 +115,9 @@ def duts(
 
     Examples:
 
-      python -m train prepare duts --download --out data
+        python -m train prepare duts --download --out data
 
-      python -m train prepare duts --zip ~/Downloads/DUTS-TR.zip
+        python -m train prepare duts --zip ~/Downloads/DUTS-TR.zip
     """
     if (zip_path is None) == (not fetch):
         raise UsageError("Give either --zip FILE or --download.")
@@ -144,7 +144,7 @@ def check(
 
     Example:
 
-      python -m train prepare check data/DUTS-TR
+        python -m train prepare check data/DUTS-TR
     """
     with progress_bar() as progress:
         found = check_folder(folder, progress)
