@@ -7,6 +7,7 @@ import stat
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -263,7 +264,7 @@ def _extract(archive: Archive, zip_path: Path, staging: Path, progress: Progress
                 with bundle.open(member) as source, open(path, "xb") as file:
                     shutil.copyfileobj(source, file, _CHUNK)
                 progress(f"unpacking {archive.name}", number, len(members))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise InputError(f"{zip_path} cannot be unpacked: {error}. Fetch it again.") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise InputError(f"{zip_path} holds {error.filename} twice. It is no sound zip.") from error

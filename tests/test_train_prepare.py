@@ -1,0 +1,402 @@
+"""Fetching a corpus from a server that fails in every way, unpacking it, looking folders over."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import stat
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.drawn_corpus import draw_duts
+from train.archive import DUTS_TR, Archive, download, unpack
+from train.prepare import app, check_folder
+from vmafsal.errors import InputError, OutputError, UsageError
+
+PAIRS = 3
+
+
+@pytest.fixture(scope="module")
+def zip_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small DUTS-TR.zip, with the top folder that the real one has."""
+    root = tmp_path_factory.mktemp("zip")
+    draw_duts(root / "DUTS-TR", PAIRS)
+    return Path(shutil.make_archive(str(root / "made"), "zip", root, "DUTS-TR")).read_bytes()
+
+
+def archive_of(data: bytes) -> Archive:
+    return replace(DUTS_TR, length=len(data), sha256=hashlib.sha256(data).hexdigest(), pairs=PAIRS)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves `content`, with the faults that the test asks for."""
+
+    protocol_version = "HTTP/1.1"
+    content: ClassVar[bytes]
+    break_after: ClassVar[int | None]
+    """Bytes after which each answer breaks off; None for never."""
+    offered: ClassVar[int | None]
+    """A Content-Length that is a lie."""
+    takes_ranges: ClassVar[bool]
+    status: ClassVar[int | None]
+    """Answer with this and nothing else."""
+    asked: ClassVar[list[str | None]]
+    """The Range of each request."""
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        self.asked.append(asked)
+        if self.status is not None:
+            self.send_response(self.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = 0
+        if asked and self.takes_ranges:
+            start = int(asked.removeprefix("bytes=").partition("-")[0])
+            if start >= len(self.content):
+                self.send_response(416)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206)
+            last = len(self.content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{len(self.content)}")
+        else:
+            self.send_response(200)
+        body = self.content[start:]
+        self.send_header("Content-Length", str(self.offered or len(body)))
+        self.end_headers()
+        self.wfile.write(body if self.break_after is None else body[: self.break_after])
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(
+    content: bytes,
+    break_after: int | None = None,
+    offered: int | None = None,
+    takes_ranges: bool = True,
+    status: int | None = None,
+) -> Iterator[tuple[str, list[str | None]]]:
+    """A server on the loopback: its address, and the ranges that were asked of it."""
+    asked: list[str | None] = []
+    handler = type(
+        "Faulty",
+        (Handler,),
+        {
+            "content": content,
+            "break_after": break_after,
+            "offered": offered,
+            "takes_ranges": takes_ranges,
+            "status": status,
+            "asked": asked,
+        },
+    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/DUTS-TR.zip", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_download_and_unpack(zip_bytes: bytes, tmp_path: Path) -> None:
+    archive = archive_of(zip_bytes)
+    with serving(zip_bytes) as (url, asked):
+        path = download(archive, tmp_path, url)
+        assert path.read_bytes() == zip_bytes
+        assert download(archive, tmp_path, url) == path
+    assert asked == [None]  # the second time nothing is fetched
+    target = unpack(archive, path, tmp_path)
+    assert names(target) == ["DUTS-TR-Image", "DUTS-TR-Mask"]
+    assert len(names(target / "DUTS-TR-Image")) == PAIRS
+    assert names(tmp_path) == ["DUTS-TR", "DUTS-TR.zip"]
+    assert stat.S_IMODE(target.stat().st_mode) & 0o055 == 0o055
+    assert unpack(archive, path, tmp_path) == target
+
+
+def test_a_connection_that_breaks_off_is_resumed(zip_bytes: bytes, tmp_path: Path) -> None:
+    step = len(zip_bytes) // 7 + 1
+    with serving(zip_bytes, break_after=step) as (url, asked):
+        path = download(archive_of(zip_bytes), tmp_path, url, pause_s=0.0)
+    assert path.read_bytes() == zip_bytes
+    assert asked == [None, *(f"bytes={step * n}-" for n in range(1, 7))]
+
+
+def test_a_download_is_resumed_by_the_next_command(zip_bytes: bytes, tmp_path: Path) -> None:
+    part = tmp_path / "DUTS-TR.zip.part"
+    part.write_bytes(zip_bytes[:100])
+    with serving(zip_bytes) as (url, asked):
+        path = download(archive_of(zip_bytes), tmp_path, url)
+    assert asked == ["bytes=100-"]
+    assert path.read_bytes() == zip_bytes
+    assert not part.exists()
+
+
+def test_a_server_without_ranges_starts_again(zip_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "DUTS-TR.zip.part").write_bytes(zip_bytes[:100])
+    with serving(zip_bytes, takes_ranges=False) as (url, _):
+        path = download(archive_of(zip_bytes), tmp_path, url)
+    assert path.read_bytes() == zip_bytes
+
+
+def test_a_part_of_another_file_is_thrown_away(zip_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "DUTS-TR.zip.part").write_bytes(b"x" * 100)
+    with serving(zip_bytes) as (url, asked):
+        path = download(archive_of(zip_bytes), tmp_path, url)
+    assert path.read_bytes() == zip_bytes
+    assert asked == ["bytes=100-", None]
+
+
+def test_a_part_longer_than_the_file_is_thrown_away(zip_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "DUTS-TR.zip.part").write_bytes(zip_bytes + b"more")
+    with serving(zip_bytes) as (url, _):
+        path = download(archive_of(zip_bytes), tmp_path, url)
+    assert path.read_bytes() == zip_bytes
+
+
+def test_a_server_that_never_sends_anything_gives_up(zip_bytes: bytes, tmp_path: Path) -> None:
+    with (
+        serving(zip_bytes, break_after=0) as (url, asked),
+        pytest.raises(InputError, match="the same command goes on from there"),
+    ):
+        download(archive_of(zip_bytes), tmp_path, url, pause_s=0.0)
+    assert len(asked) == 5
+    assert "DUTS-TR.zip" not in names(tmp_path)
+
+
+def test_a_server_that_dies_keeps_what_had_arrived(zip_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "DUTS-TR.zip.part").write_bytes(zip_bytes[:100])
+    with serving(zip_bytes) as (url, _):
+        pass
+    with pytest.raises(InputError, match="100 of"):
+        download(archive_of(zip_bytes), tmp_path, url, pause_s=0.0)
+    assert (tmp_path / "DUTS-TR.zip.part").read_bytes() == zip_bytes[:100]
+
+
+@pytest.mark.parametrize("lie", [-10, 10])
+def test_a_server_that_lies_about_the_length(zip_bytes: bytes, tmp_path: Path, lie: int) -> None:
+    with (
+        serving(zip_bytes, offered=len(zip_bytes) + lie) as (url, _),
+        pytest.raises(InputError, match="offers"),
+    ):
+        download(archive_of(zip_bytes), tmp_path, url, pause_s=0.0)
+    assert names(tmp_path) == []
+
+
+def test_a_range_of_a_longer_file_is_refused(zip_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "DUTS-TR.zip.part").write_bytes(zip_bytes[:100])
+    with (
+        serving(zip_bytes + b"and more") as (url, _),
+        pytest.raises(InputError, match="is another file"),
+    ):
+        download(archive_of(zip_bytes), tmp_path, url)
+
+
+def test_other_bytes_of_the_right_length(zip_bytes: bytes, tmp_path: Path) -> None:
+    with (
+        serving(b"x" * len(zip_bytes)) as (url, _),
+        pytest.raises(InputError, match="sha256"),
+    ):
+        download(archive_of(zip_bytes), tmp_path, url)
+    assert names(tmp_path) == []
+
+
+def test_a_page_that_is_not_there(zip_bytes: bytes, tmp_path: Path) -> None:
+    with serving(zip_bytes, status=404) as (url, asked), pytest.raises(InputError, match="404"):
+        download(archive_of(zip_bytes), tmp_path, url, pause_s=0.0)
+    assert len(asked) == 1
+    with serving(zip_bytes, status=503) as (url, asked), pytest.raises(InputError, match="503"):
+        download(archive_of(zip_bytes), tmp_path, url, pause_s=0.0)
+    assert len(asked) == 5  # a server that is busy is asked again
+
+
+def test_an_address_that_is_none(zip_bytes: bytes, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no address"):
+        download(archive_of(zip_bytes), tmp_path, "not an address")
+
+
+def test_no_room(zip_bytes: bytes, tmp_path: Path) -> None:
+    archive = replace(archive_of(zip_bytes), length=1 << 60)
+    with pytest.raises(OutputError, match="bytes free"):
+        download(archive, tmp_path, "http://127.0.0.1:9/")
+
+
+def test_a_zip_of_other_bytes_is_not_opened(zip_bytes: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "mine.zip"
+    path.write_bytes(zip_bytes[:-1] + b"!")
+    with pytest.raises(InputError, match="sha256"):
+        unpack(archive_of(zip_bytes), path, tmp_path)
+    path.write_bytes(zip_bytes[:-1])
+    with pytest.raises(InputError, match="bytes, not"):
+        unpack(archive_of(zip_bytes), path, tmp_path)
+    assert names(tmp_path) == ["mine.zip"]  # a person's own file is never removed
+    with pytest.raises(InputError, match="cannot be read"):
+        unpack(archive_of(zip_bytes), tmp_path / "absent.zip", tmp_path)
+
+
+Spoil = Callable[[zipfile.ZipFile], None]
+
+
+def _named(name: str) -> Spoil:
+    return lambda bundle: bundle.writestr(name, b"x")
+
+
+def _link(bundle: zipfile.ZipFile) -> None:
+    member = zipfile.ZipInfo("DUTS-TR/link")
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    bundle.writestr(member, "/etc")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _named("../outside.png"),
+        _named("DUTS-TR/../../outside.png"),
+        _named("/outside.png"),
+        _named("C:/outside.png"),
+        _link,
+    ],
+)
+def test_paths_that_leave_the_target(zip_bytes: bytes, tmp_path: Path, spoil: Spoil) -> None:
+    buffer = io.BytesIO(zip_bytes)
+    with zipfile.ZipFile(buffer, "a") as bundle:
+        spoil(bundle)
+    out = tmp_path / "out"
+    path = tmp_path / "evil.zip"
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(InputError, match="no plain file below the target"):
+        unpack(archive_of(buffer.getvalue()), path, out)
+    assert names(out) == []
+    assert names(tmp_path) == ["evil.zip", "out"]
+
+
+def test_a_backslash_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as bundle:
+        bundle.writestr("DUTS-TR/ab..bc.png", b"x")
+    # Windows' separator cannot be written by zipfile; both copies of the name get it here.
+    data = buffer.getvalue().replace(b"ab..bc", b"a\\..\\c")
+    path = tmp_path / "evil.zip"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="no plain file below the target"):
+        unpack(archive_of(data), path, tmp_path / "out")
+
+
+def test_a_damaged_or_incomplete_zip_leaves_nothing(zip_bytes: bytes, tmp_path: Path) -> None:
+    out, path = tmp_path / "out", tmp_path / "damaged.zip"
+    damaged = bytearray(zip_bytes)
+    middle = zip_bytes.index(b"\xff\xd8\xff") if b"\xff\xd8\xff" in zip_bytes else 400
+    damaged[middle : middle + 40] = bytes(40)
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(archive_of(bytes(damaged)), path, out)
+    assert names(out) == []
+    path.write_bytes(b"no zip at all")
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(archive_of(b"no zip at all"), path, out)
+    path.write_bytes(zip_bytes)
+    with pytest.raises(InputError, match="holds 3 pairs where DUTS-TR has 4"):
+        unpack(replace(archive_of(zip_bytes), pairs=4), path, out)
+    assert names(out) == []
+
+
+def test_a_target_with_something_else_in_it_is_left_alone(zip_bytes: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "good.zip"
+    path.write_bytes(zip_bytes)
+    mine = tmp_path / "DUTS-TR" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match="is there already"):
+        unpack(archive_of(zip_bytes), path, tmp_path)
+    assert mine.read_text() == "mine"
+
+
+def test_the_published_archive_is_pinned() -> None:
+    assert DUTS_TR.length == 270_997_309
+    assert DUTS_TR.sha256[:8] == "ce61e023"
+    assert len(DUTS_TR.sha256) == 64
+    assert DUTS_TR.pairs == 10_553
+
+
+def test_command_refuses_both_and_neither(zip_bytes: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "small.zip"
+    path.write_bytes(zip_bytes)
+    for options in ([], ["--zip", str(path), "--download"]):
+        result = CliRunner().invoke(app, ["duts", *options])
+        assert isinstance(result.exception, UsageError)
+    # The command knows the published zip alone: another one is refused by its length.
+    result = CliRunner().invoke(app, ["duts", "--zip", str(path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, InputError)
+    assert "270,997,309" in str(result.exception)
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def test_check_finds_everything(tmp_path: Path) -> None:
+    root = draw_duts(tmp_path / "set", 8, 24, 32)
+    images, masks = root / "DUTS-TR-Image", root / "DUTS-TR-Mask"
+    (masks / "drawn_0000.png").unlink()
+    (images / "drawn_0001.jpg").write_bytes((images / "drawn_0001.jpg").read_bytes()[:200])
+    save(masks / "drawn_0002.png", np.full((12, 32), 255))
+    ramp = np.tile(np.arange(32) * 8, (24, 1))
+    save(masks / "drawn_0003.png", ramp)
+    save(masks / "drawn_0004.png", ramp > 100)
+    save(masks / "drawn_0005.png", np.where(ramp > 100, 255, np.where(ramp > 50, 128, 0)))
+    save(masks / "drawn_0006.png", np.zeros((24, 32)))
+    found = check_folder(root)
+    assert found.pairs == 7
+    assert found.orphans == ["DUTS-TR-Image/drawn_0000.jpg"]
+    (unreadable,) = found.unreadable
+    assert "drawn_0001.jpg" in unreadable
+    assert found.other_size == ["drawn_0002: 32x24, mask 32x12"]
+    assert found.full == ["drawn_0002"]
+    assert found.not_binary == ["drawn_0003"]
+    assert found.ones == ["drawn_0004"]
+    assert found.trimaps == 1
+    assert found.empty == ["drawn_0006"]
+    assert not found.usable
+
+    result = CliRunner().invoke(app, ["check", str(root), "--json", str(tmp_path / "found.json")])
+    assert result.exit_code == 1
+    assert "1 mask of another size: drawn_0002: 32x24, mask 32x12" in result.output
+    assert json.loads((tmp_path / "found.json").read_text())["ones"] == ["drawn_0004"]
+
+
+def test_check_passes_a_sound_folder(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["check", str(draw_duts(tmp_path / "set", 2, 24, 32))])
+    assert result.exit_code == 0
+    assert "2 pairs, 0 with trimaps" in result.output
+
+
+def test_check_refuses_a_folder_without_pairs(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        check_folder(tmp_path)
+    with pytest.raises(InputError):
+        check_folder(tmp_path / "absent")
