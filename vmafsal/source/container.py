@@ -45,7 +45,8 @@ class ContainerSource(Source):
         self._container, self._stream = self._open()
         super().__init__(_facts(self._container, self._stream, source))
         self._name = label(source.path)
-        self._seen = self._gaps = self._damaged = 0
+        self._seen = self._gaps = 0
+        self._reader: PictureReader | None = None
         self._said: set[str] = set()
         context = self._stream.codec_context
         self.notices += tags.colour_notices(self._name, context.colorspace, context.color_trc)
@@ -145,6 +146,7 @@ class ContainerSource(Source):
 
     def _pass(self, *, careful: bool) -> Iterator[VideoFrame | None]:
         reader = PictureReader(self._container, self._stream, careful=careful, cut=self.truncated)
+        self._reader = reader
         yield from reader
         self._check_end(reader)
 
@@ -183,8 +185,6 @@ class ContainerSource(Source):
                 f"{info.width}x{info.height} to {picture.width}x{picture.height}. Split it there, "
                 "or scale it to one size first."
             )
-        if picture.is_corrupt:
-            self._damaged += 1
         if picture.interlaced_frame:
             self._say_once("interlaced", "is interlaced; its pictures are scored as whole frames.")
         if picture.rotation:
@@ -232,10 +232,10 @@ class ContainerSource(Source):
                 f"{self._gaps:,} of {self._seen:,} pictures of {self._name} could not be decoded; "
                 "their frame numbers are left out."
             )
-        if self._damaged:
+        if self._reader is not None and self._reader.damaged:
             self.notices.append(
-                f"{self._damaged:,} of {self._seen:,} pictures of {self._name} are damaged and "
-                "were scored as the decoder patched them."
+                f"{self._reader.damaged:,} of {self._seen:,} pictures of {self._name} are damaged; "
+                "they, and those that build on them, were scored as the decoder patched them."
             )
 
     def _check_gaps(self) -> None:

@@ -105,12 +105,22 @@ class PictureReader:
         self._lost = False
         self._given = 0
         self._limit: int | None = None
+        self._torn = 0
+        self._patched = 0
         self.end = 0
         """Byte after the last packet that was read."""
         self.largest = 0
         """Bytes of the largest packet that was read."""
         self.error: str | None = None
         """ffmpeg's words where the container could not be read further."""
+
+    @property
+    def damaged(self) -> int:
+        """Pictures so far that are damaged, by their packets or by the decoder's word.
+
+        The larger number, since neither marks them all, and they do not mark the same ones.
+        """
+        return max(self._torn, self._patched)
 
     def count(self) -> int:
         """Number of pictures shown, by the packets alone; 0 where no key frame was found."""
@@ -128,6 +138,7 @@ class PictureReader:
             self._stream.codec_context.thread_count = 1
         for packet in self._packets():
             shown = self._timeline.add(packet)
+            self._torn += packet.is_corrupt
             if packet.pos is not None:
                 self.end = max(self.end, packet.pos + packet.size)
                 self.largest = max(self.largest, packet.size)
@@ -207,6 +218,7 @@ class PictureReader:
                     # own, or frames that are never shown. From here on only errors count.
                     self._irregular = True
             self._given += 1
+            self._patched += picture.is_corrupt
             yield picture
 
 
