@@ -105,7 +105,7 @@ def verify(
     path: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PATH]",
+            metavar="PATH",
             help="An ONNX file, a model's id, or a folder with a registry.json; "
             "without it the packaged models.",
         ),

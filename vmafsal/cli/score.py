@@ -70,6 +70,14 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+# One line a paragraph, since typer keeps the line breaks that it finds.
+_HELP = (
+    "Write a VMAF-shaped log with the saliency of every frame of a video.\n\n"
+    "saliency_mean is the mean of the saliency map: about 0 where nothing stands out, 0.4 to 0.6 "
+    "where a subject fills a good part of the picture. It describes content; it is no quality "
+    "score."
+)
+
 _VIDEO = "Input"
 _MODEL = "Model and device"
 _LOG = "Log"
@@ -332,11 +340,6 @@ def score(
         ),
     ] = False,
 ) -> None:
-    """Write a VMAF-shaped log with the saliency of every frame of a video.
-
-    saliency_mean is the mean of the saliency map: about 0 where nothing stands out, 0.4 to 0.6
-    where a subject fills a good part of the picture. It describes content; it is no quality score.
-    """
     job = Job(
         distorted=_one_video(clip, distorted),
         reference=reference,
@@ -364,8 +367,12 @@ def score(
         if given
     ]
     if ignored and not quiet:
-        say(f"{', '.join(ignored)} means nothing here and was ignored.")
+        verbs = "mean nothing here and were" if len(ignored) > 1 else "means nothing here and was"
+        say(f"{', '.join(ignored)} {verbs} ignored.")
     _run(job, output, {"xml": xml, "json": json, "csv": csv, "sub": sub}, ndjson, precision, quiet)
+
+
+score.__doc__ = _HELP
 
 
 def _run(
