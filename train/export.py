@@ -145,36 +145,26 @@ def sidecar(facts: Facts) -> dict[str, Any]:
     }
 
 
-def update_registry(folder: Path, model_id: str, sha256: str, status: str, default: bool) -> None:
-    """Add a model's entry to `registry.json`, or replace it; the first one is the default.
+def registry_with(folder: Path, entry: dict[str, Any], default: bool) -> str:
+    """`registry.json` of a folder with an entry added or replaced; the first is the default.
 
     Raises:
         ModelError: if the registry is there and cannot be read.
     """
     path = folder / "registry.json"
-    registry: dict[str, Any] = {"schema_version": 1, "default": model_id, "models": []}
+    registry: dict[str, Any] = {"schema_version": 1, "default": entry["id"], "models": []}
     if path.exists():
         try:
             registry = json.loads(path.read_text("utf-8"))
-            entries = {entry["id"]: entry for entry in registry["models"]}
+            entries = {known["id"]: known for known in registry["models"]}
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{path} cannot be read as a registry ({error}).") from None
     else:
         entries = {}
-    entries[model_id] = {
-        "id": model_id,
-        "onnx": f"{model_id}.onnx",
-        "sha256": sha256,
-        "opset": OPSET,
-        "kind": "saliency",
-        "license": LICENSE,
-        "smoke": False,
-        "status": status,
-    }
-    registry["models"] = list(entries.values())
+    registry["models"] = list((entries | {entry["id"]: entry}).values())
     if default:
-        registry["default"] = model_id
-    write_whole(path, json.dumps(registry, indent=2) + "\n")
+        registry["default"] = entry["id"]
+    return json.dumps(registry, indent=2) + "\n"
 
 
 def read_scores(files: Sequence[Path], sha256: str) -> tuple[list[Any], list[Any]]:
@@ -248,8 +238,19 @@ def export_student(
     gate = gate_failure(state, rival)
     ours, others = read_scores(scores, sha256)
     facts = Facts.of(state, model_id, sha256, differences, gate, ours, others, run)
+    entry = {
+        "id": model_id,
+        "onnx": f"{model_id}.onnx",
+        "sha256": sha256,
+        "opset": OPSET,
+        "kind": "saliency",
+        "license": LICENSE,
+        "smoke": False,
+        "status": status,
+    }
+    registry = registry_with(out, entry, default and gate is None)
     write_whole(out / f"{model_id}.onnx", content)
     write_whole(out / f"{model_id}.json", json.dumps(sidecar(facts), indent=1) + "\n")
     write_whole(out / f"{model_id}.md", card(facts))
-    update_registry(out, model_id, sha256, status, default and gate is None)
+    write_whole(out / "registry.json", registry)
     return Exported(out / f"{model_id}.onnx", sha256, differences, gate)
