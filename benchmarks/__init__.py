@@ -1,0 +1,1 @@
+"""What is measured, never asserted on time: python -m benchmarks."""

@@ -1,0 +1,171 @@
+"""Measures one row after the other: the command, and the floor beside it, by turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.clips import ClipSize, clip_path
+from benchmarks.command import ROOT, Extraction, extract, worker
+from benchmarks.stages import STAGES
+from vmafsal.session import available_cores
+
+__all__ = ["KINDS", "Subject", "measure", "subjects"]
+
+KINDS = ("yuv", "mp4")
+"""Raw planar YUV, and the same pictures as H.264 in MP4."""
+
+_STAGE_FRAMES = 24
+_PEERS = ROOT.parent / "shared" / "oracle" / "peer_models"
+
+Row = dict[str, Any]
+Times = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that is measured."""
+
+    name: str
+    spec: str | None
+    """Path or registry id; None is the packaged default."""
+
+
+def subjects(extra: Iterable[Path] = ()) -> list[Subject]:
+    """The placeholder, the students that can be found, the packaged default, and more.
+
+    The students v1 and v2 are those in the package, else those that lie beside the checkout.
+    A default that is one of the others is measured once.
+    """
+    from vmafsal.registry import packaged_registry
+
+    registry = packaged_registry()
+    by_id = {entry.id: str(registry.folder / entry.onnx) for entry in registry.entries}
+    found = [Subject("placeholder", by_id.get("mobilesal_placeholder_v0"))]
+    for name in ("v1", "v2"):
+        student = f"saliency_student_{name}"
+        beside = _PEERS / f"{student}.onnx"
+        if student in by_id or beside.is_file():
+            found.append(Subject(name, by_id.get(student, str(beside))))
+    if by_id[registry.default] not in [subject.spec for subject in found]:
+        found.append(Subject("default", None))
+    return [*found, *(Subject(path.stem, str(path)) for path in extra)]
+
+
+def measure(
+    folder: Path,
+    sizes: Sequence[ClipSize],
+    models: Sequence[Subject],
+    rounds: int,
+    peak: float,
+    kinds: Sequence[str] = KINDS,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[Row]:
+    """Draw what is missing, and measure every size with every model from every kind of file.
+
+    Args:
+        folder: for the clips.
+        sizes: of the clips; two frames at least.
+        models: to run.
+        rounds: each round runs the command and the floor once, by turns.
+        peak: of the machine, in GFLOP/s.
+        kinds: of files.
+        tell: called with a line on what begins now.
+    Yields:
+        one row for each size, model and kind; docs/benchmarks.md explains its fields.
+    """
+    for size in sizes:
+        tell(f"drawing {size}")
+        worker("clips", folder=str(folder), **asdict(size))
+        clips = {kind: clip_path(folder, size, kind) for kind in kinds}
+        for model in models:
+            tell(f"{size} {model.name}")
+            yield from _rows(clips, size, model, rounds, peak)
+
+
+def _rows(
+    clips: dict[str, Path], size: ClipSize, model: Subject, rounds: int, peak: float
+) -> Iterator[Row]:
+    sides = (size.width, size.height)
+    facts = worker(
+        "stages",
+        clips={kind: str(path) for kind, path in clips.items()},
+        width=size.width,
+        height=size.height,
+        model=model.spec,
+        frames=min(size.frames, _STAGE_FRAMES),
+    )
+    tensor = {name: facts[name] for name in ("height", "width", "batch_size", "threads")}
+    whole: dict[str, list[Extraction]] = {kind: [] for kind in clips}
+    single: dict[str, list[Extraction]] = {kind: [] for kind in clips}
+    floors: list[Times] = []
+    for _ in range(rounds):
+        for kind, clip in clips.items():
+            whole[kind].append(extract(clip, sides, model.spec))
+            # Beside each run of the command, so that both meet the machine in the same mood.
+            floors.append(worker("floor", model=model.spec, frames=size.frames, **tensor))
+            single[kind].append(extract(clip, sides, model.spec, frames=1))
+    inference = {name: min(floor[name] for floor in floors) / size.frames for name in floors[0]}
+    for kind in clips:
+        stages = {name: facts[name] for name in STAGES if name in facts}
+        stages |= {"read": facts["read"][kind], "inference": inference}
+        costs = _costs(whole[kind], single[kind], size.frames)
+        yield {
+            "size": str(size),
+            "model": model.name,
+            "model_id": facts["model"],
+            "input": kind,
+            "frames": size.frames,
+            "batch_size": facts["batch_size"],
+            "threads": facts["threads"],
+            **costs,
+            "stages": stages,
+            **_ratios(costs, stages, size.frames),
+            "flops": facts["flops"],
+            "share_of_peak": facts["flops"] / inference["seconds"] / (peak * 1e9),
+        }
+
+
+def _costs(whole: list[Extraction], single: list[Extraction], frames: int) -> dict[str, float]:
+    """End to end, the best of the rounds: what disturbs a run only ever makes it slower."""
+    seconds = [run.cost.seconds for run in whole]
+    first = min(run.cost.seconds for run in single)
+    first_cpu = min(run.cost.cpu_seconds for run in single)
+    all_cpu = min(run.cost.cpu_seconds for run in whole)
+    frame = (min(seconds) - first) / (frames - 1)
+    return {
+        "seconds": min(seconds),
+        "seconds_median": median(seconds),
+        # What a run on one frame costs besides that frame.
+        "startup_seconds": first - frame,
+        "frame_seconds": frame,
+        "frame_cpu_seconds": (all_cpu - first_cpu) / (frames - 1),
+        "scoring_seconds": min(run.scoring_seconds for run in whole),
+        "peak_mib": max(run.cost.peak_mib for run in whole),
+    }
+
+
+def _ratios(costs: dict[str, float], stages: dict[str, Times], frames: int) -> Row:
+    """End to end beside the floor, beside the bound, and where the processor's time went."""
+    floor = stages["inference"]["seconds"]
+    cpu = {name: times["cpu_seconds"] for name, times in stages.items()}
+    # Stages that overlap perfectly take as long as the slowest, or as all cores need for the sum.
+    slowest = max(times["seconds"] for times in stages.values())
+    bound = max(slowest, sum(cpu.values()) / available_cores())
+    shares = {
+        "decode": cpu["read"],
+        "colour": cpu["resample"] + cpu["colour"],
+        "inference": cpu["inference"],
+    }
+    total = costs["frame_cpu_seconds"]
+    return {
+        "ratio": costs["frame_seconds"] / floor,
+        "scoring_ratio": costs["scoring_seconds"] / frames / floor,
+        "bound_seconds": bound,
+        "of_bound": bound / costs["frame_seconds"],
+        "share": {name: part / total for name, part in shares.items()}
+        | {"rest": 1 - sum(shares.values()) / total},
+    }
