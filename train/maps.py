@@ -164,7 +164,9 @@ def _read_pgm(data: bytes) -> tuple[NDArray[Any], int]:
             )
         samples = np.frombuffer(body, dtype, count)
     if samples.min() < 0 or samples.max() > maximum:
-        raise ValueError(f"a sample of {samples.max()} lies above its maximum {maximum}")
+        raise ValueError(
+            f"its samples run from {samples.min()} to {samples.max()}, its maximum is {maximum}"
+        )
     return samples.reshape(height, width), maximum
 
 
