@@ -13,7 +13,7 @@ from benchmarks.command import ROOT, Extraction, extract, worker
 from benchmarks.stages import STAGES
 from vmafsal.session import available_cores
 
-__all__ = ["KINDS", "Subject", "measure", "subjects"]
+__all__ = ["KINDS", "Subject", "costs_of", "measure", "subjects"]
 
 KINDS = ("yuv", "mp4")
 """Raw planar YUV, and the same pictures as H.264 in MP4."""
@@ -112,7 +112,7 @@ def _rows(
     for kind in clips:
         stages = {name: facts[name] for name in STAGES if name in facts}
         stages |= {"read": facts["read"][kind], "inference": inference}
-        costs = _costs(whole[kind], single[kind], size.frames)
+        costs = costs_of(whole[kind], single[kind], size.frames)
         yield {
             "size": str(size),
             "model": model.name,
@@ -129,8 +129,16 @@ def _rows(
         }
 
 
-def _costs(whole: list[Extraction], single: list[Extraction], frames: int) -> dict[str, float]:
-    """End to end, the best of the rounds: what disturbs a run only ever makes it slower."""
+def costs_of(
+    whole: Sequence[Extraction], single: Sequence[Extraction], frames: int
+) -> dict[str, float]:
+    """End to end, the best of the rounds: what disturbs a run only ever makes it slower.
+
+    Args:
+        whole: runs on all frames.
+        single: runs on the first frame alone.
+        frames: of a whole run; two at least.
+    """
     seconds = [run.cost.seconds for run in whole]
     first = min(run.cost.seconds for run in single)
     first_cpu = min(run.cost.cpu_seconds for run in single)
