@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
-__all__ = ["derive_stride", "dimensions", "make_batchable", "operators", "parameter_count"]
+__all__ = [
+    "derive_stride",
+    "dimensions",
+    "make_batchable",
+    "operators",
+    "parameter_count",
+    "widest_convolution",
+]
 
 
 def dimensions(value: ValueInfoProto) -> list[int | str]:
@@ -41,6 +48,19 @@ def parameter_count(model: ModelProto) -> int:
                 count *= dim
             total += count
     return total
+
+
+def widest_convolution(model: ModelProto) -> int:
+    """The largest number of channels that a convolution puts out; 0 where there is none."""
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    return max(
+        (
+            shapes[node.input[1]][0]
+            for node in model.graph.node
+            if node.op_type == "Conv" and node.input[1] in shapes
+        ),
+        default=0,
+    )
 
 
 def derive_stride(model: ModelProto, input_name: str) -> int:

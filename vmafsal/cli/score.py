@@ -481,4 +481,6 @@ def _choose_device(device: str, gpumask: str) -> str:
 def _choose_batch_size(text: str) -> int | None:
     if text == "auto":
         return None
-    return whole_number(text)
+    if not text.isdigit():
+        raise UsageError(f"--batch-size is auto or a whole number from 1 up, not {text!r}.")
+    return int(text)
