@@ -147,7 +147,7 @@ KINDS = [
     ),
     _coded("prores.mov", "prores_ks", "yuv422p10le", chroma="422", depth=10),
     _coded("mjpeg.mov", "mjpeg", "yuvj420p"),
-    _coded("mpeg4.avi", "mpeg4", options={"bf": "2"}),
+    _coded("mpeg4.avi", "mpeg4", counted=False, options={"bf": "2"}),
     _coded("nv12.nut", "rawvideo", "nv12"),
     _coded("big_endian.nut", "rawvideo", "yuv420p12be", depth=12),
     _coded("yuyv.nut", "rawvideo", "yuyv422", chroma="422"),

@@ -14,7 +14,7 @@ from vmafsal.source import tags
 from vmafsal.source.base import Source, SourceInfo, label
 from vmafsal.source.cut import lacks_index, stated_size
 from vmafsal.source.files import ByteInput
-from vmafsal.source.pictures import DamagedError, PictureReader
+from vmafsal.source.pictures import MAY_HIDE, DamagedError, PictureReader
 from vmafsal.source.pixels import pixel_layout, planes_of, readable_format
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ MAX_LOST = 0.01
 
 _PIPE_BUFFER = 1 << 20
 _Y4M_MARKER = len(b"FRAME\n")
-_HIDDEN_FRAMES = frozenset({"vp8", "libvpx"})
-"""Decoders of packets that may hold a frame which is never shown."""
 
 
 class ContainerSource(Source):
@@ -75,12 +73,12 @@ class ContainerSource(Source):
         """Number of pictures that are shown, from the packets alone.
 
         Returns:
-            None for pipes, and where packets are not pictures: interlaced video, whose fields
-            may have packets of their own, and VP8 with its hidden frames.
+            None for pipes, and where packets need not be pictures: interlaced video, whose fields
+            may have packets of their own, and old codecs with frames that are never shown.
         """
         context = self._stream.codec_context
         interlaced = int(context.field_order) > 1
-        if self.info.size_bytes is None or interlaced or context.name in _HIDDEN_FRAMES:
+        if self.info.size_bytes is None or interlaced or context.name in MAY_HIDE:
             return None
         with _sentences(self._name):
             if self.info.kind == "y4m":
@@ -205,15 +203,8 @@ class ContainerSource(Source):
             return Frame((), info.chroma, info.bit_depth, index)
         name = readable_format(picture.format.name)
         layout = pixel_layout(name) if name else None
-        if (
-            name is None
-            or layout is None
-            or (layout.chroma, layout.bits)
-            != (
-                info.chroma,
-                info.bit_depth,
-            )
-        ):
+        same = layout and (layout.chroma, layout.bits) == (info.chroma, info.bit_depth)
+        if name is None or layout is None or not same:
             raise InputError(
                 f"{self._name} changes its pixel format to {picture.format.name} midway. Split it "
                 "there, or convert it to one format first."
@@ -282,10 +273,15 @@ def _open(source: ByteInput) -> InputContainer:
     name = label(source.path)
     try:
         if source.size is None:
-            return av.open(source, "r", buffer_size=_PIPE_BUFFER)
+            return av.open(source, "r", metadata_errors="replace", buffer_size=_PIPE_BUFFER)
         # The prefix keeps a colon in a file name from naming a protocol, and the list keeps
         # a playlist from reaching for the network.
-        return av.open(f"file:{source.path}", "r", container_options={"protocol_whitelist": "file"})
+        return av.open(
+            f"file:{source.path}",
+            "r",
+            metadata_errors="replace",
+            container_options={"protocol_whitelist": "file"},
+        )
     except (av.error.FFmpegError, OSError) as error:
         if source.size is None:
             remedy = "Only raw video, Y4M and containers that need no seeking come through a pipe."

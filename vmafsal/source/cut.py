@@ -49,7 +49,10 @@ def _boxes(file: BinaryIO) -> tuple[set[bytes], int | None]:
         header = file.read(16)
         if len(header) < 8:
             return kinds, position + 8
-        kinds.add(header[4:8])
+        kind = header[4:8]
+        if not all(32 <= letter < 127 or letter == 0xA9 for letter in kind):
+            return kinds, None  # padding or rubbish behind the last box
+        kinds.add(kind)
         length = int.from_bytes(header[:4], "big")
         if length == 0:  # to the end of the file
             return kinds, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,16 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-__all__ = ["DamagedError", "PictureReader", "Timeline"]
+__all__ = ["MAY_HIDE", "DamagedError", "PictureReader"]
 
 
 _JOINED = frozenset({"mpegts", "mpeg", "h264", "hevc", "vvc", "m4v", "mpegvideo"})
 """Formats without an index, of which a recording may begin anywhere."""
+
+
+MAY_HIDE = frozenset({"vp8", "libvpx", "mpeg4", "msmpeg4v3", "mpeg1video", "mpeg2video", "vc1"})
+"""Decoders that may turn fewer pictures out than packets go in, without anything being lost:
+hidden frames, fields, and the empty packets of packed bitstreams."""
 
 
 class DamagedError(Exception):
@@ -34,10 +40,12 @@ class Timeline:
         self.shown = 0
         """Packets that hold a picture to show."""
         self.timed = True
-        """False once a packet came without a presentation time."""
+        """False once a packet came without a presentation time, or the clock was set back."""
         self._due: list[int] = []
         self._waiting = joined
-        self._first: int | None = None
+        self._clock = -math.inf
+        self.first: int | None = None
+        """Presentation time of the first packet."""
 
     def add(self, packet: Packet[VideoStream]) -> bool:
         """Note a packet; True if it holds a picture that players show.
@@ -47,13 +55,16 @@ class Timeline:
         if self._waiting and not packet.is_keyframe:
             return False
         self._waiting = False
-        if self._first is None:
-            self._first = packet.pts
+        if self.first is None:
+            self.first = packet.pts
         if packet.is_discard:
             return False
-        if packet.pts is None or self._first is None:
+        if packet.dts is not None:
+            self.timed = self.timed and packet.dts >= self._clock
+            self._clock = packet.dts
+        if packet.pts is None or self.first is None:
             self.timed = False
-        elif packet.pts < self._first:
+        elif packet.pts < self.first:
             # Leading pictures of an open group refer to what is not there.
             return False
         else:
@@ -63,7 +74,7 @@ class Timeline:
 
     def missing_before(self, pts: int | None) -> int:
         """How many pictures due before `pts` did not come; `pts` itself is ticked off."""
-        if pts is None:
+        if pts is None or not self.timed:
             return 0
         missing = 0
         while self._due and self._due[0] < pts:
@@ -75,6 +86,8 @@ class Timeline:
 
     def outstanding(self, before: int | None) -> int:
         """How many pictures are still due, at the end, earlier than `before`."""
+        if not self.timed:
+            return 0
         return sum(1 for pts in self._due if before is None or pts < before)
 
 
@@ -101,6 +114,7 @@ class PictureReader:
         self._careful = careful
         self._cut = cut
         self._timeline = Timeline(joined=container.format.name in _JOINED)
+        self._hides = stream.codec_context.name in MAY_HIDE
         self._irregular = False
         self._lost = False
         self._given = 0
@@ -178,7 +192,7 @@ class PictureReader:
         if held.is_corrupt and not self.error:
             self.error = "the last picture is incomplete"
         if self._cut or self.error:
-            self._limit = _first_unknown(held)
+            self._limit = _first_unknown(held, self._timeline.first)
         if not held.is_corrupt:
             yield held
 
@@ -201,7 +215,7 @@ class PictureReader:
         if missing and not self._irregular:
             if not self._careful:
                 raise DamagedError
-            if self._lost and self._timeline.timed:
+            if self._timeline.timed and (self._lost or not self._hides):
                 yield from [None] * missing
 
     def _in_place(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame | None]:
@@ -211,18 +225,18 @@ class PictureReader:
             if missing and not self._irregular:
                 if not self._careful:
                     raise DamagedError
-                if self._lost:
+                if self._lost or not (picture.interlaced_frame or self._hides):
                     yield from [None] * missing
                 else:
-                    # No error, yet fewer pictures than packets: fields in packets of their
-                    # own, or frames that are never shown. From here on only errors count.
+                    # Fields in packets of their own, or frames that are never shown: from here
+                    # on only errors count.
                     self._irregular = True
             self._given += 1
             self._patched += picture.is_corrupt
             yield picture
 
 
-def _first_unknown(last: Packet[VideoStream]) -> int | None:
+def _first_unknown(last: Packet[VideoStream], first: int | None) -> int | None:
     """Presentation time from which pictures of a cut stream cannot be numbered.
 
     Packets come in decoding order, and no picture is shown before it is decoded: whatever was
@@ -230,9 +244,11 @@ def _first_unknown(last: Packet[VideoStream]) -> int | None:
 
     Args:
         last: the last packet, whole or (marked corrupt) partial.
+        first: presentation time of the first packet.
     """
     if last.dts is None:
-        return None
+        # Decoding times begin once the reordering is known; till then only the first is sure.
+        return None if first is None else first + 1
     following = last.dts + max(last.duration or 0, 1)
     if last.is_corrupt and last.pts is not None:
         return min(following, last.pts)
