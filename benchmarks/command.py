@@ -43,6 +43,8 @@ class Extraction:
     threads: int
     model: str
     """Id of the model that ran."""
+    version: str
+    """What the log says wrote it."""
 
 
 def run_measured(program: Sequence[str | Path], cwd: Path = ROOT) -> Cost:
@@ -115,6 +117,7 @@ def extract(
         batch_size=facts["settings"]["batch_size"],
         threads=facts["settings"]["threads"],
         model=facts["features"]["saliency_mean"]["model"],
+        version=log["version"],
     )
 
 
