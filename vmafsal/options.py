@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from vmafsal.errors import UsageError
 from vmafsal.sidecar import ColorMatrix, ColorRange
@@ -23,8 +23,6 @@ FEATURE = "mobilesal"
 
 MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
 """The environment variable that names a model, as the C extractor reads it."""
-
-T = TypeVar("T", bound=str)
 
 _KEYS = ("model_path", "color", "range", "short_side", "name")
 
@@ -41,6 +39,20 @@ class Feature:
     short_side: int | Literal["native"] | None = None
     name: str | None = None
     """Tag of the column: None gives saliency_mean, "a" gives saliency_mean_a."""
+
+    def __post_init__(self) -> None:
+        _check_choice("color", self.color, get_args(ColorMatrix))
+        _check_choice("range", self.range, get_args(ColorRange))
+        side = self.short_side
+        if side is not None and side != "native" and not 16 <= side <= 4320:
+            raise UsageError(
+                f"short_side is native or a number of pixels from 16 to 4320, not {side}."
+            )
+        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", self.name):
+            raise UsageError(
+                f"The name {self.name!r} becomes part of a column's name: use letters, digits, "
+                "'_', '.' and '-'."
+            )
 
     @property
     def column(self) -> str:
@@ -212,33 +224,22 @@ def _unescape(text: str) -> str:
 
 
 def _feature(options: dict[str, str]) -> Feature:
-    feature = Feature(model=options.get("model_path") or None)
-    if color := options.get("color"):
-        feature = replace(feature, color=_choice("color", color, get_args(ColorMatrix)))
-    if sample_range := options.get("range"):
-        feature = replace(feature, range=_choice("range", sample_range, get_args(ColorRange)))
-    if short_side := options.get("short_side"):
-        if short_side != "native" and not (short_side.isdigit() and 16 <= int(short_side) <= 4320):
-            raise UsageError(
-                f"short_side is native or a number of pixels from 16 to 4320, not {short_side}."
-            )
-        feature = replace(
-            feature, short_side="native" if short_side == "native" else int(short_side)
-        )
-    if name := options.get("name"):
-        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-            raise UsageError(
-                f"The name {name!r} becomes part of a column's name: use letters, digits, "
-                "'_', '.' and '-'."
-            )
-        feature = replace(feature, name=name)
-    return feature
+    side = options.get("short_side")
+    if side and side != "native" and not side.isdigit():
+        raise UsageError(f"short_side is native or a number of pixels from 16 to 4320, not {side}.")
+    return Feature(
+        model=options.get("model_path") or None,
+        # Feature checks what the types promise.
+        color=cast("ColorMatrix | None", options.get("color")),
+        range=cast("ColorRange | None", options.get("range")),
+        short_side="native" if side == "native" else int(side) if side else None,
+        name=options.get("name"),
+    )
 
 
-def _choice(key: str, value: str, choices: tuple[T, ...]) -> T:
-    for choice in choices:
-        if choice == value:
-            return choice
+def _check_choice(key: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is None or value in choices:
+        return
     near = get_close_matches(value, choices, 1)
     hint = f"Did you mean {near[0]}?" if near else f"Choose {', '.join(choices)}."
     raise UsageError(f"{FEATURE} has no {key} {value!r}. {hint}")

@@ -1,0 +1,102 @@
+"""The Python door."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vmafsal
+from tests.conftest import PLACEHOLDER, ROOT, draw_yuv
+from tests.networks import student
+from vmafsal import FrameFeatures, Result, extract
+from vmafsal.errors import InputError, UsageError
+
+DEMO = ROOT / "fixtures" / "yuv"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.yuv"
+    path.write_bytes(draw_yuv(5, 48, 64))
+    return path
+
+
+def test_facts_come_before_the_first_frame(clip: Path) -> None:
+    with extract(clip, model=PLACEHOLDER, width=64, height=48) as result:
+        assert isinstance(result, Result)
+        assert (result.info.width, result.info.height, result.frame_count) == (64, 48, 5)
+        assert result.provider == "CPUExecutionProvider"
+        assert result.models["saliency_mean"].id == "mobilesal_placeholder_v0"
+        assert result.frames == []
+        first = next(iter(result))
+        assert isinstance(first, FrameFeatures)
+        assert first.index == 0
+        assert result.frames == [first]
+        # Going on takes up where it was left.
+        assert [frame.index for frame in result] == [1, 2, 3, 4]
+
+
+def test_to_json_is_the_log(clip: Path) -> None:
+    result = extract(clip, model=PLACEHOLDER, width=64, height=48)
+    log = json.loads(result.to_json("max"))
+    assert [frame["metrics"] for frame in log["frames"]] == [f.metrics for f in result.frames]
+    assert log["vmafsal"]["versions"]["vmafsal"] == vmafsal.__version__
+
+
+def test_to_pandas(clip: Path) -> None:
+    table = extract(clip, model=PLACEHOLDER, width=64, height=48, subsample=2).to_pandas()
+    assert table.index.name == "frameNum"
+    assert list(table.index) == [0, 2, 4]
+    assert list(table.columns) == ["saliency_mean"]
+
+
+def test_several_models(clip: Path, tmp_path: Path) -> None:
+    models = {"": PLACEHOLDER, "b": student(tmp_path / "m.onnx")}
+    frames = extract(clip, model=models, width=64, height=48).read().frames
+    assert list(frames[0].metrics) == ["saliency_mean", "saliency_mean_b"]
+
+
+def test_options_that_make_no_sense(clip: Path) -> None:
+    wrong: dict[str, Any]
+    for wrong in ({"color": "sepia"}, {"range": "wide"}, {"short_side": 3}, {"subsample": 0}):
+        with pytest.raises(UsageError):
+            extract(clip, width=64, height=48, **wrong)
+    with pytest.raises(InputError):
+        extract("nowhere.yuv", width=64, height=48)
+
+
+def test_the_environment_names_the_model(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMAF_MOBILESAL_MODEL_PATH", str(student(tmp_path / "env.onnx")))
+    assert extract(clip, width=64, height=48).read().models["saliency_mean"].id == "env"
+
+
+def test_a_container_equals_the_raw_video_decoded_from_it(tmp_path: Path) -> None:
+    import av
+
+    raw = tmp_path / "decoded.yuv"
+    with av.open(str(DEMO / "demo_dist.mp4")) as container, raw.open("wb") as file:
+        for frame in container.decode(video=0):
+            width, height = frame.width, frame.height
+            assert frame.format.name == "yuv420p"
+            file.write(frame.to_ndarray().tobytes())
+    model = student(tmp_path / "m.onnx")
+    from_container = extract(DEMO / "demo_dist.mp4", model=model).read().frames
+    from_raw = extract(raw, model=model, width=width, height=height).read().frames
+    assert len(from_container) == len(from_raw) > 0
+    for one, other in zip(from_container, from_raw, strict=True):
+        assert one.metrics["saliency_mean"] == pytest.approx(
+            other.metrics["saliency_mean"], abs=1e-9
+        )
+
+
+def test_all_is_what_the_package_exports() -> None:
+    assert sorted(vmafsal.__all__) == dir(vmafsal)
+    for name in vmafsal.__all__:
+        assert getattr(vmafsal, name) is not None
+    with pytest.raises(AttributeError):
+        _ = vmafsal.nothing
