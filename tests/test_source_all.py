@@ -125,6 +125,10 @@ KINDS = [
         container_options={"movflags": "frag_keyframe+empty_moov"},
     ),
     _coded("h264.ts", "libx264", options=B_FRAMES),
+    # A bare stream: no container, and no times but those that the parser makes up.
+    _coded("h264.264", "libx264", options=B_FRAMES, container="h264"),
+    _coded("hevc.265", "libx265", options={"x265-params": "log-level=none"}, container="hevc"),
+    _coded("vp9.ivf", "libvpx-vp9", options={"deadline": "realtime"}),
     _coded("h264.mov", "libx264", "yuv444p", chroma="444", options=B_FRAMES),
     _coded("h264_interlaced.mp4", "libx264", options={"x264-params": "tff=1"}, counted=False),
     _coded(

@@ -79,6 +79,16 @@ def test_a_size_that_fits_another_format_is_an_error_that_names_it(
         open_source(str(clip), **{"width": 64, "height": 36, **options})
 
 
+@pytest.mark.parametrize(("value", "said"), [(1023, False), (1024, True)])
+def test_samples_beyond_their_depth_are_said(tmp_path: Path, value: int, said: bool) -> None:
+    clip = tmp_path / "clip.yuv"
+    clip.write_bytes(np.full(2 * 24, value, "<u2").tobytes())
+    with open_source(str(clip), width=4, height=4, bit_depth=10) as source:
+        assert sum(1 for _ in source.frames()) == 2
+        assert len(source.notices) == int(said)
+        assert not said or "samples above 1,023, the largest of 10 bits" in source.notices[0]
+
+
 def test_less_than_one_frame_is_an_error(tmp_path: Path) -> None:
     clip = tmp_path / "clip.yuv"
     clip.write_bytes(bytes(3455))

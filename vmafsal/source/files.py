@@ -116,7 +116,11 @@ def open_bytes(path: str) -> ByteInput:
             file = FileIO(_STDIN_DESCRIPTOR, "r", closefd=False)
         else:
             file = FileIO(path, "r")
-        source = ByteInput(path, file)
+        try:
+            source = ByteInput(path, file)
+        except BaseException:
+            file.close()
+            raise
     except OSError as error:
         raise InputError(_why_not(path, error)) from error
     except ValueError as error:

@@ -176,7 +176,10 @@ class RawSource(Source):
                 self._end(position, got)
                 break
             if wanted:
-                yield self._frame(samples, position - start)
+                frame = self._frame(samples, position - start)
+                if position == start:
+                    self._check_depth(frame)
+                yield frame
             position += 1
         self._check_unchanged()
 
@@ -198,6 +201,15 @@ class RawSource(Source):
             )
         if rest:
             self._cut_short(position, rest)
+
+    def _check_depth(self, frame: Frame) -> None:
+        """Say so if the first frame has samples that its depth cannot have."""
+        largest = (1 << frame.bit_depth) - 1
+        if any(plane.max() > largest for plane in frame.planes):
+            self.notices.append(
+                f"{label(self.info.path)} holds samples above {largest:,}, the largest of "
+                f"{frame.bit_depth} bits. Check --bitdepth."
+            )
 
     def _check_unchanged(self) -> None:
         before, now = self.info.size_bytes, self._source.size_now()
