@@ -1,0 +1,303 @@
+"""Writes the parts of the documentation that the program itself knows.
+
+`python -m docs.generate` (or `make docs`) fills every place between two markers
+
+    <!-- generated: NAME -->
+    <!-- end: NAME -->
+
+in README.md and docs/*.md; `--check` writes nothing and exits with 1 where a part is out of date.
+Speeds and last digits differ from machine to machine and do not count as changes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vmafsal.color import MATRICES
+from vmafsal.model import OPERATORS, load_model
+from vmafsal.options import MODEL_VARIABLE
+from vmafsal.registry import packaged_registry
+
+__all__ = ["PARTS", "command_tree", "fill", "main", "pages", "same"]
+
+ROOT = Path(__file__).resolve().parent.parent
+VMAF_LOG = "fixtures/yuv/expected/synthetic_64x48_yuv420p_8f__vmaf_psnr.json"
+JOINED_CLIP = "fixtures/yuv/synthetic_64x48_yuv420p_8f_dist.yuv"
+"""A clip of the repository, and what vmaf printed for it."""
+
+_PART = re.compile(
+    r"(<!-- generated: (?P<name>[\w-]+) -->\n)(?P<text>.*?)(<!-- end: (?P=name) -->)", re.S
+)
+_RATE = re.compile(r'[\d.]+ fps on \w+|"fps": [\d.]+')
+_NUMBER = re.compile(r"\d+\.\d+")
+_TOLERANCE = 2e-6
+"""Of a printed figure: one in the last of six decimals, on either side."""
+
+
+def main(args: list[str]) -> int:
+    """Fill the pages, or check them.
+
+    Args:
+        args: nothing, or ["--check"].
+    Returns:
+        the exit status: 1 where --check found a part out of date.
+    """
+    if args not in ([], ["--check"]):
+        print("usage: python -m docs.generate [--check]", file=sys.stderr)
+        return 2
+    stale = []
+    for page in pages():
+        old = page.read_text(encoding="utf-8")
+        new = fill(old)
+        if new == old:
+            continue
+        stale.append(page.relative_to(ROOT))
+        if not args:
+            page.write_text(new, encoding="utf-8")
+    for path in stale:
+        print(f"{path} {'is out of date: run `make docs`' if args else 'was written'}.")
+    return 1 if stale and args else 0
+
+
+def pages() -> list[Path]:
+    """Every page that a reader may open, README.md first."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def fill(page: str) -> str:
+    """A page with every generated part as it is now.
+
+    Args:
+        page: its text.
+    Returns:
+        the text; a part that says the same as before stays as it was, to the byte.
+    """
+
+    def renew(match: re.Match[str]) -> str:
+        text = PARTS[match["name"]]()
+        return match[1] + (match["text"] if same(match["text"], text) else text) + match[4]
+
+    return _PART.sub(renew, page)
+
+
+def same(old: str, new: str) -> bool:
+    """True where two texts differ by speeds, devices and last digits alone."""
+    old, new = (_RATE.sub("fps", text) for text in (old, new))
+    if _NUMBER.sub("#", old) != _NUMBER.sub("#", new):
+        return False
+    pairs = zip(_NUMBER.findall(old), _NUMBER.findall(new), strict=True)
+    return all(abs(float(one) - float(other)) <= _TOLERANCE for one, other in pairs)
+
+
+def command_tree() -> dict[str, Any]:
+    """Every command by its full name, such as "vmafsal models show"; groups are left out."""
+    from typer.main import get_command
+
+    from vmafsal.cli.app import app
+
+    def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+        nested = getattr(command, "commands", None)
+        if nested is None:
+            yield name, command
+            return
+        for part, child in nested.items():
+            # `vmafsal VIDEO` is the command named score.
+            yield from walk(child, name if part == "score" else f"{name} {part}")
+
+    return dict(walk(get_command(app), "vmafsal"))
+
+
+def options(name: str) -> str:
+    """One table of options for each panel of a command's help."""
+    panels: dict[str, list[str]] = {}
+    for param in command_tree()[name].params:
+        is_option = param.opts[0].startswith("-")
+        panel = param.rich_help_panel or ("Other" if is_option else "")
+        panels.setdefault(panel, []).append(_row(param, is_option))
+    several = sum(bool(panel) for panel in panels) > 1
+    text = ""
+    for panel, rows in panels.items():
+        head = "option" if panel else "argument"
+        title = f"**{panel}**\n\n" if panel and several else ""
+        text += f"{title}| {head} | default | meaning |\n|---|---|---|\n" + "".join(rows) + "\n"
+    return text
+
+
+def _row(param: Any, is_option: bool) -> str:
+    value = "" if getattr(param, "is_flag", False) else param.metavar or _choices(param)
+    if is_option:
+        # Long names first, each spelling of them, then the letter.
+        names = ", ".join(f"`{name}`" for name in sorted(param.opts, key=_letter_last))
+        shown = f"{names} `{_cell(value)}`" if value else names
+    else:
+        shown = f"`{_cell(value)}`"
+    default = param.default
+    known = default is not None and default is not False
+    return f"| {shown} | {f'`{default}`' if known else ''} | {_cell(param.help or '')} |\n"
+
+
+def _letter_last(name: str) -> bool:
+    return not name.startswith("--")
+
+
+def _choices(param: Any) -> str:
+    """Values of an option that takes one of a few."""
+    return "|".join(str(choice) for choice in param.type_descriptor.annotation)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "\\<").replace("\n", " ")
+
+
+def operators() -> str:
+    """The allowlist, as a paragraph."""
+    return ", ".join(f"`{name}`" for name in sorted(OPERATORS)) + ".\n"
+
+
+def matrices() -> str:
+    """The factors of each colour matrix."""
+    rows = "".join(
+        f"| `{name}` | " + " | ".join(f"{factor:.5f}" for factor in factors) + " |\n"
+        for name, factors in MATRICES.items()
+    )
+    return "| matrix | R from V | G from U | G from V | B from U |\n|---|---|---|---|---|\n" + rows
+
+
+def models() -> str:
+    """The packaged models, one row each."""
+    registry = packaged_registry()
+    text = "| id | default | what it is | status | parameters | sees the picture | trained on |\n"
+    text += "|---|---|---|---|---|---|---|\n"
+    for entry in registry.entries:
+        model = load_model(entry.id)
+        policy = model.policy
+        sight = (
+            f"at {policy.size[1]}x{policy.size[0]}"
+            if policy.size
+            else f"at short side {policy.short_side}"
+            if policy.short_side
+            else "at its own size"
+        )
+        cells = (
+            f"[`{entry.id}`](../model/tiny/{Path(entry.onnx).stem}.md)",
+            "yes" if entry.id == registry.default else "",
+            model.sidecar.description,
+            entry.status,
+            f"{model.sidecar.parameters or model.parameters:,}",
+            f"{sight}, matrix `{policy.color}`",
+            ", ".join(model.sidecar.trained_on) or "nothing",
+        )
+        text += "| " + " | ".join(_cell(cell) for cell in cells) + " |\n"
+    return text
+
+
+def default_model() -> str:
+    """Which model runs when none is named, in a sentence."""
+    model = load_model()
+    warning = (
+        " It is a **placeholder** that shows how bright a picture is, not where anybody looks:"
+        " good for wiring things up, and for nothing else."
+        if model.smoke
+        else ""
+    )
+    return f"The packaged default is `{model.id}`. {model.sidecar.description}{warning}\n"
+
+
+def demo() -> str:
+    """The main command on the demo clip, and the beginning and the end of what it writes."""
+    command = (
+        "vmafsal --reference fixtures/yuv/demo_ref.mp4 "
+        "--distorted fixtures/yuv/demo_dist.mp4 --output demo.json"
+    )
+    with _workplace() as place:
+        said = _run(command, place)
+        log = (place / "demo.json").read_text(encoding="utf-8").splitlines()
+    first = log.index("    },") + 1
+    last = log.index("  ],")
+    ours = next(number for number, line in enumerate(log) if line.startswith('  "vmafsal"'))
+    shown = [
+        *log[:first],
+        "    …",
+        *log[last:ours],
+        '  "vmafsal": { … model, settings, input … }',
+        "}",
+    ]
+    return f"```console\n$ {command}\n{said}```\n\n```\n" + "\n".join(shown) + "\n```\n"
+
+
+def join_demo() -> str:
+    """A join with a log of vmaf, shortened to two columns."""
+    score = "vmafsal dist.yuv --width 64 --height 48 --quiet --output score.json"
+    join = "vmafsal join score.json vmaf.json --output combined.json"
+    with _workplace() as place:
+        shutil.copy(ROOT / JOINED_CLIP, place / "dist.yuv")
+        shutil.copy(ROOT / VMAF_LOG, place / "vmaf.json")
+        _run(score, place)
+        table = _run(join, place).splitlines()
+    rows = [line for line in table if re.search(r"│ (psnr_y|vmaf) ", line)]
+    shown = [*table[:3], *rows, *table[-2:]]
+    left_out = len(table) - len(shown)
+    return (
+        f"```console\n$ {score}\n$ {join}\n"
+        + "\n".join(shown)
+        + f"\n```\n\n({left_out} rows of the table are left out here.)\n"
+    )
+
+
+def verified() -> str:
+    """What `vmafsal models verify` says."""
+    with _workplace() as place:
+        return f"```console\n$ vmafsal models verify\n{_run('vmafsal models verify', place)}```\n"
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder of its own with the repository's clips in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "fixtures", Path(folder) / "fixtures")
+        yield Path(folder)
+
+
+def _run(command: str, place: Path) -> str:
+    """What a command that begins with vmafsal prints, errors and all."""
+    # The figures shown are those of the packaged default.
+    inherited = {name: value for name, value in os.environ.items() if name != MODEL_VARIABLE}
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=place,
+        env={**inherited, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=True,
+    )
+    return done.stdout
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "score-options": lambda: options("vmafsal"),
+    "join-options": lambda: options("vmafsal join"),
+    "show-options": lambda: options("vmafsal models show"),
+    "verify-options": lambda: options("vmafsal models verify"),
+    "operators": operators,
+    "matrices": matrices,
+    "models": models,
+    "default-model": default_model,
+    "demo": demo,
+    "join-demo": join_demo,
+    "verified": verified,
+}
+"""Name of each generated part, and what writes it."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
