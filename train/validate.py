@@ -146,11 +146,12 @@ def check_scores(
         InputError: if the set cannot be read.
     """
     name = root.resolve().name
+    # An entry without these keys has failed the schema already.
     recorded = [
         (model, score)
         for model in models
         for score in model.sidecar.scores
-        if score["data"] == name
+        if score.get("data") == name and {"short_side", "n"} <= score.keys()
     ]
     if not recorded:
         yield Check(name, "scores", False, "no sidecar records a score on this set"), None
