@@ -168,6 +168,20 @@ def test_a_picture_that_the_decoder_drops_without_a_word_is_missed(
     assert sum(frame.is_gap for frame in frames) == 1
 
 
+def test_a_hidden_frame_is_not_a_lost_one(tmp_path: Path) -> None:
+    """VP8 keeps reference frames in packets of their own that are never shown."""
+    drawn = [picture(numbered(number)) for number in range(24)]
+    whole = encode(tmp_path / "whole.webm", drawn, "libvpx", options={"deadline": "realtime"})
+    content = bytearray(whole.read_bytes())
+    position, _, _ = packets_of(whole)[10]
+    content[position] &= ~0x10  # show_frame (RFC 6386, 9.1)
+    clip = tmp_path / "clip.webm"
+    clip.write_bytes(content)
+    with open_source(str(clip)) as source:
+        assert numbers_of(source) == [number for number in range(24) if number != 10]
+        assert source.notices == []
+
+
 def test_a_clock_that_is_set_back_loses_nothing(folder: Path, tmp_path: Path) -> None:
     clip = tmp_path / "twice.ts"
     clip.write_bytes((folder / "clip.ts").read_bytes() * 2)
