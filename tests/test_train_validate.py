@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,12 @@ def write_registry(folder: Path, **changes: Any) -> None:
     (folder / "registry.json").write_text(json.dumps(registry))
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    return draw_duts(tmp_path / "drawn", 12, 48, 64)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, corpus: Path) -> Path:
-    """A registry of one model, whose sidecar and card state what was measured."""
-    path = tmp_path / "models"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus `drawn`, and `models`, whose sidecar and card state what was measured on it."""
+    root = tmp_path_factory.mktemp("made")
+    corpus = draw_duts(root / "drawn", 12, 48, 64)
+    path = root / "models"
     path.mkdir()
     weights = {"w": np.full((1, 3, 1, 1), 2.0, np.float32), "b": np.array([-1.5], np.float32)}
     nodes = [node("Conv", ["input", "w", "b"], "a"), node("Sigmoid", ["a"], "saliency_map")]
@@ -72,7 +70,18 @@ def folder(tmp_path: Path, corpus: Path) -> Path:
     )
     (path / "bright.md").write_text(f"# bright\n\nsha256 `{model.sha256}`\n\n{figures}\n")
     write_registry(path)
-    return path
+    return root
+
+
+@pytest.fixture
+def corpus(made: Path) -> Path:
+    return made / "drawn"
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of the registry that the test may spoil."""
+    return Path(shutil.copytree(made / "models", tmp_path / "models"))
 
 
 def failures(result: Any) -> list[str]:
@@ -203,7 +212,7 @@ def test_bad_input(folder: Path, tmp_path: Path) -> None:
     for options, kind, says in (
         ([tmp_path / "absent"], ModelError, "absent"),
         ([tmp_path], ModelError, "no registry.json"),
-        ([folder, "--data", tmp_path / "drawn" / "DUTS-TR-Mask"], None, "no sidecar records"),
+        ([folder, "--data", tmp_path], None, "no sidecar records"),
     ):
         result = run(*options)
         if kind is None:
@@ -216,52 +225,56 @@ def test_bad_input(folder: Path, tmp_path: Path) -> None:
             assert says in result.output
 
 
-class TestCheckpoint:
-    """Parity of a checkpoint and its export."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """(checkpoint, folder of its export)."""
+    pytest.importorskip("torch")
+    import train.export
+    from tests.test_train_export import finished
+    from train.checkpoint import save_checkpoint
 
-    pytestmark = pytest.mark.train
-
-    @pytest.fixture
-    def trained(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-        """(checkpoint, folder of its export)."""
-        pytest.importorskip("torch")
-        import train.export
-        from tests.test_train_export import finished
-        from train.checkpoint import save_checkpoint
-
-        monkeypatch.setattr(train.export, "PARITY_SIZES", ((64, 64), (40, 72)))
+    root = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        # The real sizes take seconds; tests of the export run them.
+        patch.setattr(train.export, "PARITY_SIZES", ((64, 64), (40, 72)))
         state = finished("v1")
-        save_checkpoint(state, tmp_path / "last.pt")
-        train.export.export_student(state, tmp_path / "out", "student_v1")
-        return tmp_path / "last.pt", tmp_path / "out"
+        save_checkpoint(state, root / "last.pt")
+        train.export.export_student(state, root / "out", "student_v1")
+        yield root / "last.pt", root / "out"
 
-    def test_the_export_of_a_checkpoint_passes(self, trained: tuple[Path, Path]) -> None:
-        checkpoint, out = trained
-        result = run(out, "--checkpoint", checkpoint)
-        assert result.exit_code == 0, result.output
-        assert "ok     student_v1: parity with PyTorch: " in result.output
 
-    def test_another_checkpoint_fails(self, trained: tuple[Path, Path]) -> None:
-        from train.checkpoint import load_checkpoint, save_checkpoint
+@pytest.mark.train
+def test_the_export_of_a_checkpoint_passes(trained: tuple[Path, Path]) -> None:
+    checkpoint, out = trained
+    result = run(out, "--checkpoint", checkpoint)
+    assert result.exit_code == 0, result.output
+    assert "ok     student_v1: parity with PyTorch: " in result.output
 
-        checkpoint, out = trained
-        state = load_checkpoint(checkpoint)
-        name = next(key for key in state.best if key.startswith("head") and "bias" in key)
-        state.best[name] += 1e-3
-        save_checkpoint(state, checkpoint)
-        result = run(out, "--checkpoint", checkpoint)
-        assert result.exit_code == 1
-        (line,) = failures(result)
-        assert "parity with PyTorch" in line
 
-    def test_which_model_is_meant(self, trained: tuple[Path, Path], folder: Path) -> None:
-        checkpoint, out = trained
-        bright, student = (
-            load_model(str(folder / "bright.onnx")),
-            load_model(str(out / "student_v1.onnx")),
-        )
-        assert check_checkpoint(checkpoint, [bright, student]).passed
-        with pytest.raises(UsageError, match="2 models have an id that ends with _v1"):
-            check_checkpoint(checkpoint, [student, student])
-        with pytest.raises(InputError):
-            check_checkpoint(folder / "bright.json", [student])
+@pytest.mark.train
+def test_another_checkpoint_fails(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    from train.checkpoint import load_checkpoint, save_checkpoint
+
+    checkpoint, out = trained
+    state = load_checkpoint(checkpoint)
+    name = next(key for key in state.best if key.startswith("head") and "bias" in key)
+    state.best[name] += 1e-3
+    save_checkpoint(state, tmp_path / "other.pt")
+    result = run(out, "--checkpoint", tmp_path / "other.pt")
+    assert result.exit_code == 1
+    (line,) = failures(result)
+    assert "parity with PyTorch" in line
+
+
+@pytest.mark.train
+def test_which_model_is_meant(trained: tuple[Path, Path], folder: Path) -> None:
+    checkpoint, out = trained
+    bright, student = (
+        load_model(str(folder / "bright.onnx")),
+        load_model(str(out / "student_v1.onnx")),
+    )
+    assert check_checkpoint(checkpoint, [bright, student]).passed
+    with pytest.raises(UsageError, match="2 models have an id that ends with _v1"):
+        check_checkpoint(checkpoint, [student, student])
+    with pytest.raises(InputError):
+        check_checkpoint(folder / "bright.json", [student])
