@@ -24,7 +24,7 @@ from train.predict import Predictor, resize_map
 from train.report import markdown_table, summarise
 from train.sheet import choose_cases, draw_sheet
 from vmafsal.color import normalise
-from vmafsal.errors import InputError, ModelError, UsageError
+from vmafsal.errors import InputError, ModelError, OutputError, UsageError
 from vmafsal.model import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -257,11 +257,43 @@ def test_micro_and_macro_block_iou() -> None:
 
 
 def test_markdown() -> None:
-    row = {"model": "m", "data": "d", "short_side": 224, **summarise(scores_of([0.25, 0.75]))}
+    facts = {"model": "m", "sha256": "1" * 64, "data": "d", "short_side": 224}
+    row = facts | summarise(scores_of([0.25, 0.75]))
     head, rule, line = markdown_table([row]).splitlines()
     assert head.count("|") == rule.count("|") == line.count("|")
     assert "| 0.500 [0.250, 0.750] |" in line
     assert head.endswith("| IoU 16² | IoU 64² |")
+    # Two files of one id, ours and somebody else's, are told apart.
+    other = markdown_table([row, row | {"sha256": "2" * 64}])
+    assert "| m 11111111 |" in other
+    assert "| m 22222222 |" in other
+
+
+def test_a_model_that_answers_logits_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    rgb, _ = draw_pair(4, 24, 32)
+    weights = {"w": np.full((1, 3, 1, 1), 9.0, np.float32)}
+    nodes = [node("Conv", ["input", "w"], "saliency_map")]
+    path = save(tmp_path / "logits.onnx", nodes, weights=weights)
+    with pytest.raises(ModelError, match="activation"):
+        Predictor(load_model(str(path)))(rgb)
+    (tmp_path / "logits.json").write_text('{"output": {"activation": "sigmoid"}}')
+    saliency = Predictor(load_model(str(path)))(rgb)
+    assert 0.0 <= saliency.min() < saliency.max() <= 1.0
+
+
+def test_results_that_cannot_be_written_are_found_out_first(
+    corpus: Path, model: Path, tmp_path: Path
+) -> None:
+    for option in ("--json", "--markdown", "--sheet"):
+        for target in (tmp_path / "absent" / "file", tmp_path):
+            # The set does not exist either: the output is looked at before anything is read.
+            result = run("--model", model, "--data", tmp_path / "none", option, target)
+            assert isinstance(result.exception, OutputError), option
+
+
+def test_two_sets_of_one_name_are_refused(corpus: Path, model: Path) -> None:
+    result = run("--model", model, "--data", corpus, "--data", corpus)
+    assert isinstance(result.exception, UsageError)
 
 
 def test_cases_of_a_sheet() -> None:

@@ -22,10 +22,10 @@ from train.measure import (
     result_row,
 )
 from train.metrics import BLOCK_SIZES, ImageScores, score_map
-from train.output import progress_bar, write_whole
+from train.output import progress_bar, refuse_unwritable, write_whole
 from train.predict import Predictor, resize_map
 from train.provenance import provenance
-from train.report import RESAMPLES, SEED, markdown_table
+from train.report import RESAMPLES, SEED, markdown_table, model_labels
 from vmafsal.errors import InputError, UsageError
 from vmafsal.model import load_model
 
@@ -94,6 +94,13 @@ def evaluate(
         return
     if not models or not data:
         raise UsageError("Give --model and --data, each at least once (or evaluate maps ...).")
+    refuse_unwritable(json_path, markdown_path, sheet)
+    names = [root.resolve().name for root in data]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"Results speak of sets by their folders' names, and two of {', '.join(names)} are the "
+            "same. Rename one, or measure them in two runs."
+        )
     sides = parse_short_sides(short_side)
     predictors = [
         Predictor(load_model(model), side, threads, device) for model in models for side in sides
@@ -101,9 +108,8 @@ def evaluate(
     sets: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     with progress_bar() as progress:
-        for root in data:
+        for root, name in zip(data, names, strict=True):
             pairs = open_pairs(root, only_kept_out, limit)
-            name = root.resolve().name
             measured, left_out = measure(predictors, pairs, progress=progress, what=name)
             sets.append(_describe_set(name, root, pairs, left_out, measured[0]))
             for result in measured:
@@ -148,9 +154,9 @@ def _report(
 ) -> None:
     table = markdown_table(rows)
     typer.echo(table, nl=False)
-    for row in rows:
+    for row, label in zip(rows, model_labels(rows), strict=True):
         typer.echo(
-            f"worst IoU of {row['model']} at {row['short_side']} on {row['data']}: "
+            f"worst IoU of {label} at {row['short_side']} on {row['data']}: "
             + ", ".join(row["worst"][:5])
         )
     if markdown_path is not None:
@@ -192,6 +198,7 @@ def evaluate_maps(
 
         python -m train evaluate maps --pred maps/ --gt masks/ --block-size 16
     """
+    refuse_unwritable(json_path, markdown_path)
     pairs, alone = pair_maps(pred, gt)
     sizes = tuple(dict.fromkeys(block_size or BLOCK_SIZES))
     stems: list[str] = []

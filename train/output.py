@@ -10,7 +10,7 @@ from typing import Any
 
 from vmafsal.errors import OutputError
 
-__all__ = ["Progress", "progress_bar", "silent", "write_whole"]
+__all__ = ["Progress", "progress_bar", "refuse_unwritable", "silent", "write_whole"]
 
 Progress = Callable[[str, int, int], None]
 """Told (what is being done, done so far, of how many)."""
@@ -36,6 +36,22 @@ def progress_bar() -> Iterator[Progress]:
             bar.update(tasks[what], completed=done)
 
         yield tell
+
+
+def refuse_unwritable(*paths: Path | None) -> None:
+    """Find out before the work, not after it, that a result cannot be written.
+
+    Raises:
+        OutputError: naming the folder that is missing or closed.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        folder = path.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise OutputError(f"{path} cannot be written: make the folder {folder}, or open it.")
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file.")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

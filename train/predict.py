@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmafsal.color import frame_to_tensor
+from vmafsal.errors import ModelError
 from vmafsal.frame import Frame
 from vmafsal.resample import Resampler
 from vmafsal.session import Session
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from vmafsal.model import Model
 
 __all__ = ["Predictor", "ShortSide", "resize_map"]
+
+_ROUNDING = 1e-6
 
 ShortSide = int | Literal["native", "model"]
 """In pixels; "native" is the picture's own size, "model" what the model's sidecar asks for."""
@@ -73,7 +76,7 @@ class Predictor:
             float32 [h, w] in [0, 1], at the size that the picture was resampled to.
         Raises:
             InputError: if the picture is too narrow for the short side.
-            ModelError: if the model cannot run it.
+            ModelError: if the model cannot run it, or its answer is no saliency.
         """
         planes = tuple(np.ascontiguousarray(rgb[..., channel]) for channel in range(3))
         frame = Frame(planes=planes, chroma="rgb", bit_depth=8, index=0)
@@ -83,7 +86,16 @@ class Predictor:
         frame_to_tensor(frame, self.policy, tensor)
         below, right = -frame.height % self._multiple, -frame.width % self._multiple
         padded = np.pad(tensor, ((0, 0), (0, below), (0, right)), mode="edge")
-        return self._session.run(padded[None])[0, 0, : frame.height, : frame.width]
+        saliency = self._session.run(padded[None])[0, 0, : frame.height, : frame.width]
+        low, high = float(saliency.min()), float(saliency.max())
+        # Written so that a NaN fails it too; float32 arithmetic may pass 1 by a rounding.
+        if not (low >= -_ROUNDING and high <= 1.0 + _ROUNDING):
+            raise ModelError(
+                f"{self.model.path.name} answers from {low:g} to {high:g}; a saliency map lies in "
+                '[0, 1]. If it gives logits, write {"output": {"activation": "sigmoid"}} into '
+                f"{self.model.path.with_suffix('.json').name} beside it."
+            )
+        return np.clip(saliency, 0.0, 1.0)
 
 
 def resize_map(saliency: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

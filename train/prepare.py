@@ -12,7 +12,7 @@ import typer
 
 from train.archive import DUTS_TR, download, unpack
 from train.data import BORDER, Pair, find_pairs, read_gray, read_rgb
-from train.output import Progress, progress_bar, silent, write_whole
+from train.output import Progress, progress_bar, refuse_unwritable, silent, write_whole
 from vmafsal.errors import UsageError, VmafsalError
 
 __all__ = ["FolderCheck", "app", "check_folder"]
@@ -146,6 +146,7 @@ def check(
 
         python -m train prepare check data/DUTS-TR
     """
+    refuse_unwritable(json_path)
     with progress_bar() as progress:
         found = check_folder(folder, progress)
     if json_path is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from train.metrics import ImageScores
 
-__all__ = ["RESAMPLES", "markdown_table", "per_image", "summarise"]
+__all__ = ["RESAMPLES", "markdown_table", "model_labels", "per_image", "summarise"]
 
 RESAMPLES = 2000
 SEED = 42
@@ -103,11 +103,26 @@ _COLUMNS = (
 )
 
 
+def model_labels(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A name for each row's model: its id, with the start of its sha256 where two share an id.
+
+    Args:
+        rows: each with `model` and `sha256`.
+    """
+    known: dict[str, set[str | None]] = {}
+    for row in rows:
+        known.setdefault(row["model"], set()).add(row["sha256"])
+    return [
+        f"{row['model']} {row['sha256'][:8]}" if len(known[row["model"]]) > 1 else row["model"]
+        for row in rows
+    ]
+
+
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     """A Markdown table, one line a result; IoU, MAE and mean error with their intervals.
 
     Args:
-        rows: what summarise returned, each with `model`, `data` and `short_side` added.
+        rows: what summarise returned, each with `model`, `sha256`, `data` and `short_side` added.
     """
     blocks = sorted(
         int(key.removeprefix("block_iou_"))
@@ -120,8 +135,8 @@ def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
         "| " + " | ".join(titles) + " |",
         "|" + "---|" * 4 + "---:|" * len(columns),
     ]
-    for row in rows:
-        cells = [row["data"], f"{row['n']:,}", row["model"], str(row["short_side"])]
+    for row, label in zip(rows, model_labels(rows), strict=True):
+        cells = [row["data"], f"{row['n']:,}", label, str(row["short_side"])]
         for _, key in columns:
             cell = f"{row[key]:.3f}"
             if key in ("iou", "mae", "mean_error"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from train.data import BORDER, Pair, read_gray, read_rgb
 from train.predict import resize_map
+from train.report import model_labels
 
 if TYPE_CHECKING:
     from train.measure import Measured
@@ -61,7 +62,8 @@ def draw_sheet(measured: Sequence[Measured], pairs: Sequence[Pair]) -> bytes:
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
     titles = ["image", "mask"]
-    titles += [f"{m.predictor.model.id} {m.predictor.runs_at}" for m in measured]
+    labels = model_labels([result.facts("", False) for result in measured])
+    titles += [f"{a} {b.predictor.runs_at}" for a, b in zip(labels, measured, strict=True)]
     for column, title in enumerate(titles):
         draw.text((column * _CELL + 2, 2), title[:32], fill="black")
     for row, (kind, position) in enumerate(cases):
@@ -69,18 +71,18 @@ def draw_sheet(measured: Sequence[Measured], pairs: Sequence[Pair]) -> bytes:
         pair = by_stem[stem]
         rgb, gray = read_rgb(pair.image), read_gray(pair.label)
         shown: list[NDArray[Any]] = [rgb, np.where(gray == BORDER, BORDER, (gray > BORDER) * 255)]
-        labels = [f"{kind}: {stem}", ""]
+        captions = [f"{kind}: {stem}", ""]
         for result in measured:
             saliency = resize_map(result.predictor(rgb), *gray.shape)
             shown.append(np.round(saliency * 255.0))
             score = result.scores[position]
-            labels.append(f"IoU {score.iou:.3f} mean err. {score.mean_error:.3f}")
+            captions.append(f"IoU {score.iou:.3f} mean err. {score.mean_error:.3f}")
         top = _LABEL + row * (_CELL + _LABEL)
-        for column, (pixels, label) in enumerate(zip(shown, labels, strict=True)):
+        for column, (pixels, caption) in enumerate(zip(shown, captions, strict=True)):
             cell = Image.fromarray(pixels.astype(np.uint8))
             cell.thumbnail((_CELL - 2, _CELL - 2))
             sheet.paste(cell, (column * _CELL + 1, top + _LABEL))
-            draw.text((column * _CELL + 2, top + 2), label[:32], fill="black")
+            draw.text((column * _CELL + 2, top + 2), caption[:32], fill="black")
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()

@@ -14,7 +14,7 @@ import typer
 
 from train.data import file_list_digest
 from train.measure import measure, open_pairs, result_row
-from train.output import Progress, progress_bar, silent, write_whole
+from train.output import Progress, progress_bar, refuse_unwritable, silent, write_whole
 from train.predict import Predictor
 from train.provenance import provenance
 from vmafsal.errors import InputError, UsageError, VmafsalError
@@ -237,6 +237,7 @@ def validate(
 
         python -m train validate runs/v2/saliency_student_v2.onnx --checkpoint runs/v2/last.pt
     """
+    refuse_unwritable(out_json)
     checks = verify(path)
     models = open_models(path)
     checks += [check_card(model) for model in models if model.sidecar.scores]
