@@ -41,18 +41,22 @@ class Comparison:
     @property
     def frame_count(self) -> int | None:
         """How many frames will be scored, where that is known before the end."""
-        limits = [
-            limit
-            for limit in (
-                self._distorted_length,
-                self._reference_length,
-                self._job.frame_count or None,
-            )
-            if limit is not None
-        ]
-        if self._distorted_length is None and not self._job.frame_count:
+        return self._count(self._distorted_length)
+
+    @property
+    def frame_estimate(self) -> int | None:
+        """How many frames will be scored, as far as the file's own word can be trusted."""
+        stated = self._distorted.info.frame_estimate
+        if self._distorted_length is not None or stated is None:
+            return self.frame_count
+        return self._count(max(0, stated - self._job.skip_distorted))
+
+    def _count(self, distorted_length: int | None) -> int | None:
+        if distorted_length is None:
             return None
-        return -(-min(limits) // self._job.subsample)
+        limits = (distorted_length, self._reference_length, self._job.frame_count or None)
+        end = min(limit for limit in limits if limit is not None)
+        return -(-end // self._job.subsample)
 
     def frames(self) -> Iterator[Frame]:
         """The frames to score, with their frameNum as index; gaps are counted and passed on."""

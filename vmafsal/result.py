@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -13,6 +14,7 @@ from vmafsal.batch import Preparer, View
 from vmafsal.compare import Comparison
 from vmafsal.errors import InputError
 from vmafsal.features import FrameFeatures
+from vmafsal.frame import Frame
 from vmafsal.logs import Log, format_log, parse_precision
 from vmafsal.model import Model, load_model
 from vmafsal.options import Job
@@ -55,6 +57,7 @@ class Result:
         self._scorers: dict[str, Scorer] = {}
         self._reference: Source | None = None
         self._run: Generator[FrameFeatures] | None = None
+        self._started = False
         self._distorted = self._open(job.distorted, "distorted")
         self.info = self._distorted.info
         """Facts about the distorted video."""
@@ -80,6 +83,11 @@ class Result:
     def frame_count(self) -> int | None:
         """How many frames will be scored, as far as that can be told before the end."""
         return self._comparison.frame_count
+
+    @property
+    def frame_estimate(self) -> int | None:
+        """The same, or what the container says of itself: for progress, not for arithmetic."""
+        return self._comparison.frame_estimate
 
     @property
     def notices(self) -> list[str]:
@@ -186,7 +194,8 @@ class Result:
         """Let go of files and threads. May be called more than once."""
         if self._run is not None:
             self._run.close()
-        self._close_sources()
+        if not self._started:
+            self._close_sources()
 
     def __enter__(self) -> Self:
         return self
@@ -244,16 +253,22 @@ class Result:
         }
 
     def _score(self) -> Generator[FrameFeatures]:
+        self._started = True
         begin = time.perf_counter()
-        try:
-            for features in score(self._comparison.frames(), self._scorers, self._preparer):
+        with closing(score(self._read_and_close(), self._scorers, self._preparer)) as run:
+            for features in run:
                 self.frames.append(features)
                 self.elapsed_seconds = time.perf_counter() - begin
                 yield features
-        finally:
-            self._close_sources()
         if not self.frames:
             raise InputError(
                 f"No frame of {label(self.job.distorted)} was scored: it ends before the first "
                 "one that was asked for. Skip fewer frames."
             )
+
+    def _read_and_close(self) -> Iterator[Frame]:
+        """The frames to score. Files are closed by the thread that reads them, when it is done."""
+        try:
+            yield from self._comparison.frames()
+        finally:
+            self._close_sources()

@@ -51,7 +51,7 @@ def progress(result: Result, quiet: bool) -> Generator[Iterable[FrameFeatures]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("saliency", total=result.frame_count, rate="")
+        task = bar.add_task("saliency", total=result.frame_estimate, rate="")
 
         def frames() -> Generator[FrameFeatures]:
             for done, frame in enumerate(result, start=1):

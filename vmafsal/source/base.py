@@ -60,6 +60,9 @@ class SourceInfo:
     size_bytes: int | None = None
     """Size of the file, or None for a pipe."""
 
+    frame_estimate: int | None = None
+    """How many frames the container says it holds: good enough for a progress bar alone."""
+
 
 class Source(ABC):
     """One video: its facts, its frames in presentation order, and what was odd about it."""

@@ -343,7 +343,18 @@ def _facts(container: InputContainer, stream: VideoStream, source: ByteInput) ->
         transfer=tags.transfer(context.color_trc),
         codec=context.name,
         size_bytes=source.size,
+        frame_estimate=_estimate(container, stream),
     )
+
+
+def _estimate(container: InputContainer, stream: VideoStream) -> int | None:
+    """Number of frames by the header, else by the duration; None where neither is stated."""
+    if stream.frames:
+        return stream.frames
+    if stream.average_rate and container.duration:
+        # A container's duration is in microseconds.
+        return round(container.duration / 1e6 * stream.average_rate)
+    return None
 
 
 def _y4m_count(container: InputContainer, stream: VideoStream, size: int) -> int | None:
