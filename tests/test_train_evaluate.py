@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("scipy")
+
 from PIL import Image
 from typer.testing import CliRunner
 

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("scipy")
+
 from PIL import Image
 from typer.testing import CliRunner
 

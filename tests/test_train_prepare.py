@@ -18,6 +18,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -162,6 +165,17 @@ def test_a_server_without_ranges_starts_again(zip_bytes: bytes, tmp_path: Path) 
     with serving(zip_bytes, takes_ranges=False) as (url, _):
         path = download(archive_of(zip_bytes), tmp_path, url)
     assert path.read_bytes() == zip_bytes
+
+
+def test_a_server_that_starts_again_and_breaks_off_is_given_up(
+    zip_bytes: bytes, tmp_path: Path
+) -> None:
+    with (
+        serving(zip_bytes, break_after=1000, takes_ranges=False) as (url, asked),
+        pytest.raises(InputError, match="1,000 of"),
+    ):
+        download(archive_of(zip_bytes), tmp_path, url, pause_s=0.0)
+    assert len(asked) == 5
 
 
 def test_a_part_of_another_file_is_thrown_away(zip_bytes: bytes, tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("scipy")
+
 import typer
 from typer.testing import CliRunner
 

@@ -106,7 +106,7 @@ def download(
 def _fetch(archive: Archive, url: str, part: Path, progress: Progress, pause_s: float) -> None:
     """Bring `part` to the archive's length, with a few attempts, each resuming the one before."""
     trouble = "it breaks off"
-    attempt = 0
+    attempt = furthest = 0
     while (have := part.stat().st_size if part.exists() else 0) < archive.length:
         if attempt == _ATTEMPTS:
             raise InputError(
@@ -132,8 +132,10 @@ def _fetch(archive: Archive, url: str, part: Path, progress: Progress, pause_s: 
         except ValueError as error:
             raise UsageError(f"--url {url} is no address: {error}.") from error
         arrived = part.stat().st_size if part.exists() else 0
-        # A line that breaks off every few megabytes still gets there.
-        attempt = 1 if arrived > have else attempt + 1
+        # A line that breaks off every few megabytes still gets there; one that only starts again
+        # and again does not, and is given up.
+        attempt = 1 if arrived > furthest else attempt + 1
+        furthest = max(furthest, arrived)
 
 
 def _fetch_once(archive: Archive, url: str, part: Path, have: int, progress: Progress) -> None:
