@@ -19,15 +19,18 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from typer.main import get_command
 
 from vmafsal.color import MATRICES
 from vmafsal.model import OPERATORS, load_model
 from vmafsal.options import MODEL_VARIABLE
 from vmafsal.registry import packaged_registry
 
-__all__ = ["PARTS", "command_tree", "fill", "main", "pages", "same"]
+__all__ = ["PARTS", "command_tree", "fill", "main", "pages", "same", "training_tree"]
 
 ROOT = Path(__file__).resolve().parent.parent
 VMAF_LOG = "fixtures/yuv/expected/synthetic_64x48_yuv420p_8f__vmaf_psnr.json"
@@ -99,27 +102,42 @@ def same(old: str, new: str) -> bool:
 
 
 def command_tree() -> dict[str, Any]:
-    """Every command by its full name, such as "vmafsal models show"; groups are left out."""
-    from typer.main import get_command
-
+    """Every command of vmafsal by its full name, such as "vmafsal models show"."""
     from vmafsal.cli.app import app
 
-    def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-        nested = getattr(command, "commands", None)
-        if nested is None:
-            yield name, command
-            return
-        for part, child in nested.items():
-            # `vmafsal VIDEO` is the command named score.
-            yield from walk(child, name if part == "score" else f"{name} {part}")
-
-    return dict(walk(get_command(app), "vmafsal"))
+    return dict(_walk(get_command(app), "vmafsal"))
 
 
-def options(name: str) -> str:
+def training_tree() -> dict[str, Any]:
+    """Every command of `python -m train` by its full name."""
+    from train.__main__ import build_app
+
+    return dict(_walk(get_command(build_app()), "python -m train"))
+
+
+def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """A command and those below it; groups that do nothing by themselves are left out."""
+    nested = getattr(command, "commands", {})
+    if command.params and (not nested or command.invoke_without_command):
+        yield name, command
+    for part, child in nested.items():
+        # `vmafsal VIDEO` is the command named score.
+        yield from _walk(child, name if part == "score" else f"{name} {part}")
+
+
+def training_options() -> str:
+    """A chapter for each command of training."""
+    text = ""
+    for name, command in training_tree().items():
+        what = command.help.split("\n\n")[0].replace("\n", " ")
+        text += f"## {name}\n\n{_cell(what)}\n\n{options(command)}"
+    return text
+
+
+def options(command: Any) -> str:
     """One table of options for each panel of a command's help."""
     panels: dict[str, list[str]] = {}
-    for param in command_tree()[name].params:
+    for param in command.params:
         is_option = param.opts[0].startswith("-")
         panel = param.rich_help_panel or ("Other" if is_option else "")
         panels.setdefault(panel, []).append(_row(param, is_option))
@@ -133,14 +151,15 @@ def options(name: str) -> str:
 
 
 def _row(param: Any, is_option: bool) -> str:
-    value = "" if getattr(param, "is_flag", False) else param.metavar or _choices(param)
+    value = "" if getattr(param, "is_flag", False) else _value(param)
     if is_option:
+        names = [*param.opts, *param.secondary_opts]
         # Long names first, each spelling of them, then the letter.
-        names = ", ".join(f"`{name}`" for name in sorted(param.opts, key=_letter_last))
-        shown = f"{names} `{_cell(value)}`" if value else names
+        spelt = ", ".join(f"`{name}`" for name in sorted(names, key=_letter_last))
+        shown = f"{spelt} `{_cell(value)}`" if value else spelt
     else:
         shown = f"`{_cell(value)}`"
-    default = param.default
+    default = "yes" if param.default is True else param.default
     known = default is not None and default is not False
     return f"| {shown} | {f'`{default}`' if known else ''} | {_cell(param.help or '')} |\n"
 
@@ -149,9 +168,15 @@ def _letter_last(name: str) -> bool:
     return not name.startswith("--")
 
 
-def _choices(param: Any) -> str:
-    """Values of an option that takes one of a few."""
-    return "|".join(str(choice) for choice in param.type_descriptor.annotation)
+def _value(param: Any) -> str:
+    """What stands for an option's value: its own word, its choices, or its kind."""
+    if param.metavar:
+        return str(param.metavar)
+    kind = param.type_descriptor.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "|".join(choice.value for choice in kind)
+    kinds = {int: "N", float: "X", Path: "PATH", list[Path]: "PATH", list[int]: "N"}
+    return kinds.get(kind, "TEXT")
 
 
 def _cell(text: str) -> str:
@@ -284,10 +309,11 @@ def _run(command: str, place: Path) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "score-options": lambda: options("vmafsal"),
-    "join-options": lambda: options("vmafsal join"),
-    "show-options": lambda: options("vmafsal models show"),
-    "verify-options": lambda: options("vmafsal models verify"),
+    "score-options": lambda: options(command_tree()["vmafsal"]),
+    "join-options": lambda: options(command_tree()["vmafsal join"]),
+    "show-options": lambda: options(command_tree()["vmafsal models show"]),
+    "verify-options": lambda: options(command_tree()["vmafsal models verify"]),
+    "training-options": training_options,
     "operators": operators,
     "matrices": matrices,
     "models": models,
