@@ -7,7 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,9 +20,9 @@ from benchmarks.report import to_markdown
 from vmafsal.session import available_cores
 
 SIZES = {
-    "324p": ClipSize(576, 324, 120),
+    "324p": ClipSize(576, 324, 90),
     "1080p": ClipSize(1920, 1080, 60),
-    "2160p": ClipSize(3840, 2160, 12),
+    "2160p": ClipSize(3840, 2160, 8),
 }
 _LONG = ClipSize(3840, 2160, 300)
 
@@ -35,7 +35,7 @@ def bench(
     inputs: Annotated[str, typer.Option(help="Of yuv, mp4.")] = ",".join(KINDS),
     model: Annotated[list[Path] | None, typer.Option(help="One more ONNX file.")] = None,
     frames: Annotated[int, typer.Option(help="Instead of each size's own; 0 for that.")] = 0,
-    rounds: Annotated[int, typer.Option(help="The best of so many counts.", min=1)] = 3,
+    rounds: Annotated[int, typer.Option(help="The best of so many counts.", min=1)] = 2,
     memory: Annotated[bool, typer.Option(help="Score 300 frames of 2160p as well.")] = True,
     clips: Annotated[Path, typer.Option(help="Folder for the clips.")] = ROOT / "runs" / "bench",
     results: Annotated[Path, typer.Option(help="Folder for what was measured.")] = ROOT
@@ -51,17 +51,7 @@ def bench(
     machine = describe()
     before = os.getloadavg()[0]
     peak = worker("machine", threads=available_cores())
-    rows = list(
-        measure(
-            clips,
-            chosen,
-            [subject for subject in known if subject.name in names],
-            rounds,
-            max(peak.values()),
-            _choose("--inputs", inputs, list(KINDS)),
-            tell=lambda line: print(f"{line} …", file=sys.stderr, flush=True),
-        )
-    )
+    rows: list[dict[str, Any]] = []
     report = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": revision(ROOT),
@@ -70,9 +60,22 @@ def bench(
         "rounds": rounds,
         "rows": rows,
     }
-    if memory:
-        print(f"{_LONG.frames} frames of {_LONG} …", file=sys.stderr, flush=True)
-        report["memory"] = measure_memory(clips, _LONG, known[0])
+    try:
+        for row in measure(
+            clips,
+            chosen,
+            [subject for subject in known if subject.name in names],
+            rounds,
+            max(peak.values()),
+            _choose("--inputs", inputs, list(KINDS)),
+            tell=_tell,
+        ):
+            rows.append(row)
+        if memory:
+            _tell(f"{_LONG.frames} frames of {_LONG}")
+            report["memory"] = measure_memory(clips, _LONG, known[0])
+    except KeyboardInterrupt:
+        _tell("interrupted: what was measured so far is kept")
     report["load"] = [before, os.getloadavg()[0]]
     text = to_markdown(report)
     print(text)
@@ -80,6 +83,10 @@ def bench(
     target = results / f"{report['commit']}_{slug(machine)}"
     target.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     target.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _choose(option: str, text: str, known: list[str]) -> list[str]:

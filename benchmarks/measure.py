@@ -103,10 +103,10 @@ def _rows(
     single: dict[str, list[Extraction]] = {kind: [] for kind in clips}
     floors: list[Times] = []
     for _ in range(rounds):
+        # By turns, so that command and floor meet the machine in the same mood.
+        floors.append(worker("floor", model=model.spec, frames=size.frames, **tensor))
         for kind, clip in clips.items():
             whole[kind].append(extract(clip, sides, model.spec))
-            # Beside each run of the command, so that both meet the machine in the same mood.
-            floors.append(worker("floor", model=model.spec, frames=size.frames, **tensor))
             single[kind].append(extract(clip, sides, model.spec, frames=1))
     inference = {name: min(floor[name] for floor in floors) / size.frames for name in floors[0]}
     for kind in clips:
