@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,8 @@ def test_standard_output(clip: Path) -> None:
     assert len(json.loads(out)["frames"]) == 6
     for place in ("/dev/null", "/dev/stdout"):
         assert invoke(clip, *SIZE, "-q", "-o", place)[0] == 0
+    code, out, _ = invoke(clip, *SIZE, "-q", "--csv")
+    assert (code, out.splitlines()[0]) == (0, "Frame,saliency_mean,")
 
 
 def test_precision(clip: Path, tmp_path: Path) -> None:
@@ -322,7 +325,11 @@ def test_color_options_move_the_numbers(clip: Path, tmp_path: Path) -> None:
     [
         ((), 0, "Usage"),
         (("--output", "a.json"), 2, "No video was given"),
-        (("clip.yuv", "--distorted", "clip.yuv", *SIZE), 2, "Two videos"),
+        (("clip.yuv", "--distorted", "clip.yuv", *SIZE), 2, "One video"),
+        (("clip.yuv", "other.yuv", *SIZE), 2, "behind --reference"),
+        (("clip.yuv", *SIZE, "-o", ""), 2, "names no file"),
+        (("jion", "a.json", "b.json", "-o", "c.json"), 2, "Did you mean join"),
+        (("modles", "-o", "c.json"), 2, "Did you mean models"),
         (("clip.yuv", *SIZE, "--widht", "3"), 2, "--width"),
         (("clip.yuv", *SIZE, "--frame-count", "3"), 2, "--frame"),
         (("clip.yuv", "-w", "wide", "-h", "48"), 2, "no whole number"),
@@ -337,7 +344,12 @@ def test_color_options_move_the_numbers(clip: Path, tmp_path: Path) -> None:
         (("clip.yuv", *SIZE, "--threads", "0"), 2, "--threads"),
         (("clip.yuv", *SIZE, "--batch-size", "0"), 2, "--batch-size"),
         (("clip.yuv", *SIZE, "--batch-size", "big"), 2, "auto"),
-        (("clip.yuv", *SIZE, "--device", "gpu"), 1, "Choose auto"),
+        (("clip.yuv", *SIZE, "--device", "gpu"), 2, "Choose auto"),
+        (("clip.yuv", *SIZE, "--device", "cuda:63"), 1, "cannot be used here"),
+        (("clip.yuv", *SIZE, "--gpumask", "x"), 2, "--gpumask is a number"),
+        (("demo.mp4", "-p", "444"), 1, "holds 420, which --pixel_format 444 contradicts"),
+        (("demo.mp4", "-b", "10"), 1, "holds 8, which --bitdepth 10 contradicts"),
+        (("demo.mp4", *SIZE), 1, "leave out --width and --height"),
         (("clip.yuv", *SIZE, "--gpumask", "1", "--device", "cuda"), 2, "--gpumask"),
         (("-", "--reference", "-", *SIZE), 2, "Only one"),
         (("nowhere.yuv", *SIZE), 1, "does not exist"),
@@ -372,6 +384,7 @@ def test_mistakes_get_a_sentence_and_leave_no_log(
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.yuv").touch()
+    shutil.copy(DEMO / "demo_dist.mp4", tmp_path / "demo.mp4")
     student(tmp_path / "model.onnx")
     nan = [node("Sub", ["x", "x"], "z"), node("Div", ["z", "z"], "saliency_map")]
     save(
@@ -435,6 +448,9 @@ def test_version_and_help(vmafsal: Run) -> None:
     assert "--feature_params" in text
     assert "vmafsal join" in text
     assert "Examples" in text
+    assert vmafsal("help").stdout == text
+    height = vmafsal("-h")
+    assert (height.returncode, "help is --help" in height.stderr) == (2, True)
     for command in ("join", "models"):
         assert "xample" in vmafsal(command, "--help").stdout
 

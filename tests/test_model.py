@@ -204,6 +204,18 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: student(path, sidecar={"input": {"colour": "bt601"}}),
         "input.colour is unknown",
     ),
+    "sidecar top-level key": (
+        lambda path: student(path, sidecar={"inptu": {}}),
+        "inptu is unknown; it takes id,",
+    ),
+    "sidecar mean": (
+        lambda path: student(path, sidecar={"input": {"mean": [0.5]}}),
+        "input.mean is three numbers",
+    ),
+    "sidecar's own output name": (
+        lambda path: student(path, sidecar={"output": {"name": "d0"}}),
+        r"d0 is expected\. Its sidecar bad\.json says so",
+    ),
     "sidecar stride": (lambda path: student(path, sidecar={"stride": 0}), "stride is a whole"),
     "sidecar color": (
         lambda path: student(path, sidecar={"input": {"color": "sepia"}}),
@@ -215,7 +227,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "sidecar size": (
         lambda path: student(path, sidecar={"input": {"size": [64]}}),
-        "without meaning",
+        r"input\.size is \[height, width\]",
     ),
     "sidecar input": (lambda path: student(path, sidecar={"input": 3}), "input is an object"),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vmafsal.errors import UsageError
-from vmafsal.options import Feature, Job, parse_features
+from vmafsal.options import Feature, Job, parse_device, parse_features
 
 
 def one(*features: str, params: tuple[str, ...] = (), variable: str | None = None) -> Feature:
@@ -95,6 +95,13 @@ def test_wrong_features_say_what_is_right(text: str, message: str) -> None:
         one(params=(text.replace("=", ":", 1),))
 
 
+def test_each_spelling_has_its_separator() -> None:
+    with pytest.raises(UsageError, match="After --feature mobilesal comes '='"):
+        one("mobilesal:color=bt601")
+    with pytest.raises(UsageError, match="After --feature_params mobilesal comes ':'"):
+        one(params=("mobilesal=color=bt601",))
+
+
 def test_two_features_of_one_name() -> None:
     with pytest.raises(UsageError, match=r"saliency_mean.*name=b"):
         Job("a.yuv", features=(Feature("a"), Feature("b")))
@@ -121,3 +128,23 @@ def test_numbers_out_of_range(wrong: dict[str, int]) -> None:
 def test_standard_input_is_one_video() -> None:
     with pytest.raises(UsageError, match="Only one"):
         Job("-", "-")
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        ("auto", ("auto", 0)),
+        ("cpu", ("cpu", 0)),
+        ("cuda", ("cuda", 0)),
+        ("cuda:3", ("cuda", 3)),
+        ("tensorrt", ("tensorrt", 0)),
+    ],
+)
+def test_device_names(device: str, expected: tuple[str, int]) -> None:
+    assert parse_device(device) == expected
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0", "", "CUDA"])
+def test_unknown_devices(device: str) -> None:
+    with pytest.raises(UsageError, match="Choose auto, cpu, cuda"):
+        parse_device(device)

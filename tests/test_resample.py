@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from benchmarks.resampling import area_weights
 from vmafsal.errors import InputError
 from vmafsal.frame import Chroma, Frame, chroma_size
 from vmafsal.resample import PlaneResizer, Resampler, canonical_size
-
-
-def area_weights(size_in: int, size_out: int) -> NDArray[np.float64]:
-    """[size_out, size_in]: the share of each input sample in each output sample."""
-    scale = size_in / size_out
-    begin = np.arange(size_out)[:, None] * scale
-    sample = np.arange(size_in)[None, :]
-    overlap = np.minimum(begin + scale, sample + 1) - np.maximum(begin, sample)
-    shares: NDArray[np.float64] = np.clip(overlap, 0, 1) / scale
-    return shares
 
 
 @pytest.mark.parametrize("bit_depth", [8, 10, 12, 16])

@@ -13,7 +13,7 @@ from vmafsal import extract
 from vmafsal.errors import DeviceError, ModelError
 from vmafsal.graph import derive_stride, make_batchable
 from vmafsal.model import load_model
-from vmafsal.session import Session, parse_device
+from vmafsal.session import Session
 
 
 def has_cuda() -> bool:
@@ -100,6 +100,12 @@ def test_opening_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     assert model.proto.SerializeToString() == before
 
 
+def test_threads_are_at_most_the_cores() -> None:
+    cores = Session(load_model(), "cpu").threads
+    assert Session(load_model(), "cpu", threads=1000).threads == cores
+    assert Session(load_model(), "cpu", threads=1).threads == 1
+
+
 def test_strides_follow_the_graph(tmp_path: Path) -> None:
     assert derive_stride(load_model(str(student(tmp_path / "s.onnx"))).proto, "input") == 4
     assert derive_stride(load_model(str(PLACEHOLDER)).proto, "input") == 1
@@ -142,26 +148,6 @@ def test_a_size_that_the_network_cannot_take_is_a_sentence(tmp_path: Path) -> No
     session = Session(load_model(str(student(tmp_path / "m.onnx"))), "cpu")
     with pytest.raises(ModelError, match=r"\[1, 3, 17, 17\]"):
         session.run(noise(1, 3, 17, 17))
-
-
-@pytest.mark.parametrize(
-    ("device", "expected"),
-    [
-        ("auto", ("auto", 0)),
-        ("cpu", ("cpu", 0)),
-        ("cuda", ("cuda", 0)),
-        ("cuda:3", ("cuda", 3)),
-        ("tensorrt", ("tensorrt", 0)),
-    ],
-)
-def test_device_names(device: str, expected: tuple[str, int]) -> None:
-    assert parse_device(device) == expected
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0", "", "CUDA"])
-def test_unknown_devices(device: str) -> None:
-    with pytest.raises(DeviceError, match="Choose auto, cpu, cuda"):
-        parse_device(device)
 
 
 @pytest.mark.skipif(HAS_CUDA, reason="there is a GPU")

@@ -23,8 +23,8 @@ def extract(
     model: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
     width: int | None = None,
     height: int | None = None,
-    pixel_format: Chroma = "420",
-    bitdepth: int = 8,
+    pixel_format: Chroma | None = None,
+    bitdepth: int | None = None,
     stream: int | None = None,
     color: ColorMatrix | None = None,
     range: ColorRange | None = None,
@@ -45,7 +45,8 @@ def extract(
         model: path or registry id; or several by tag, {"": first, "b": second}, each of which
             gets a column (saliency_mean, saliency_mean_b). None is VMAF_MOBILESAL_MODEL_PATH,
             else the packaged default.
-        width, height, pixel_format, bitdepth: of raw video.
+        width, height: of raw video, in pixels.
+        pixel_format, bitdepth: of raw video; None is 420 and 8.
         stream: which video stream of a container, from 0.
         color, range, short_side: instead of the model's own choice.
         frame_cnt: compare this many frames; 0 is all.

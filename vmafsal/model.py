@@ -242,7 +242,11 @@ def check_contract(proto: ModelProto, sidecar: Sidecar, name: str) -> None:
     initialisers = {tensor.name for tensor in proto.graph.initializer}
     inputs = {value.name: value for value in proto.graph.input if value.name not in initialisers}
     outputs = {value.name: value for value in proto.graph.output}
-    remedy = "A sidecar beside the model can say how to use it; see docs/models.md."
+    remedy = (
+        "A sidecar beside the model can say how to use it; see docs/models.md."
+        if sidecar.path is None
+        else f"Its sidecar {sidecar.path.name} says so; mend it, see docs/models.md."
+    )
     if list(inputs) != [sidecar.input_name]:
         raise ModelError(
             f"{name} takes {_names(inputs)} where one input {sidecar.input_name} is expected. "

@@ -16,13 +16,15 @@ from vmafsal.sidecar import ColorMatrix, ColorRange
 if TYPE_CHECKING:
     from vmafsal.frame import Chroma
 
-__all__ = ["FEATURE", "MODEL_VARIABLE", "Feature", "Job", "parse_features"]
+__all__ = ["FEATURE", "MODEL_VARIABLE", "Feature", "Job", "parse_device", "parse_features"]
 
 FEATURE = "mobilesal"
 """The only feature; its name in libvmaf."""
 
 MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
 """The environment variable that names a model, as the C extractor reads it."""
+
+_DEVICE = re.compile(r"(auto|cpu|(cuda|tensorrt)(?::(\d+))?)")
 
 _KEYS = ("model_path", "color", "range", "short_side", "name")
 
@@ -70,10 +72,10 @@ class Job:
     width: int | None = None
     """Of raw video, in pixels; None for files that say it themselves."""
     height: int | None = None
-    chroma: Chroma = "420"
-    """Of raw video."""
-    bit_depth: int = 8
-    """Of raw video: 8 to 16."""
+    chroma: Chroma | None = None
+    """Of raw video; None is 420. A file that says it itself must agree."""
+    bit_depth: int | None = None
+    """Of raw video: 8 to 16; None is 8. A file that says it itself must agree."""
     stream: int | None = None
     """Which video stream of a container, from 0; None is the first."""
     features: tuple[Feature, ...] = field(default_factory=lambda: (Feature(),))
@@ -102,6 +104,7 @@ class Job:
         ):
             if value is not None and value < least:
                 raise UsageError(f"{name} is a whole number from {least} up, not {value}.")
+        parse_device(self.device)
         if self.distorted == "-" and self.reference == "-":
             raise UsageError(
                 "Only one of reference and distorted can be standard input; give a path for the "
@@ -116,6 +119,24 @@ class Job:
                     f"Two features would write the column {column}. Give all but one of them a "
                     f"name: --feature {FEATURE}=model_path=…:name=b"
                 )
+
+
+def parse_device(device: str) -> tuple[str, int]:
+    """Split a device name.
+
+    Args:
+        device: "auto", "cpu", "cuda", "cuda:1" or "tensorrt".
+    Returns:
+        (kind, index of the GPU).
+    Raises:
+        UsageError: if it is none of them.
+    """
+    match = _DEVICE.fullmatch(device)
+    if match is None:
+        raise UsageError(
+            f"There is no device called {device!r}. Choose auto, cpu, cuda, cuda:N or tensorrt."
+        )
+    return match[2] or match[1], int(match[3] or 0)
 
 
 def parse_features(
@@ -141,21 +162,26 @@ def parse_features(
     shared: dict[str, str] = {}
     for text in feature_params:
         name, _, options = text.partition(":")
-        _check_name(name)
+        _check_name(name, "--feature_params", ":")
         shared |= _parse_options(options)
     shared["model_path"] = shared.get("model_path") or environment.get(MODEL_VARIABLE, "")
     parsed = []
     for text in features or (FEATURE,):
         name, _, options = text.partition("=")
-        _check_name(name)
+        _check_name(name, "--feature", "=")
         own = {key: value for key, value in _parse_options(options).items() if value}
         parsed.append(_feature(shared | own))
     return tuple(parsed)
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, option: str, separator: str) -> None:
     if name == FEATURE:
         return
+    if re.match(rf"{FEATURE}[:=]", name):
+        raise UsageError(
+            f"After {option} {FEATURE} comes {separator!r}: "
+            f"{option} {FEATURE}{separator}model_path=…"
+        )
     near = get_close_matches(name, [FEATURE], 1)
     if near:
         raise UsageError(f"There is no feature {name}. Did you mean {near[0]}?")
@@ -190,10 +216,12 @@ def _parse_options(text: str) -> dict[str, str]:
         key, equals, value = piece.partition("=")
         if key not in _KEYS:
             near = get_close_matches(key, _KEYS, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(_KEYS)}."
-            raise UsageError(
-                f"{FEATURE} has no option {key!r}. {hint} (A colon in a path is written \\: .)"
+            hint = (
+                f"Did you mean {near[0]}?"
+                if near
+                else f"It takes {', '.join(_KEYS)}; a colon in a path is written \\: ."
             )
+            raise UsageError(f"{FEATURE} has no option {key!r}. {hint}")
         if not equals:
             raise UsageError(f"The option {key} of {FEATURE} needs a value: {key}=…")
         if key in options:

@@ -197,6 +197,10 @@ class Result:
         if not self._started:
             self._close_sources()
 
+    def __repr__(self) -> str:
+        done = f"{len(self.frames)} of {self.frame_count or '?'} frames scored"
+        return f"<Result of {self.job.distorted}: {', '.join(self._scorers)}, {done}>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -210,15 +214,27 @@ class Result:
 
     def _open(self, path: str, role: Literal["reference", "distorted"]) -> Source:
         job = self.job
-        return open_source(
+        source = open_source(
             path,
             width=job.width,
             height=job.height,
-            chroma=job.chroma,
-            bit_depth=job.bit_depth,
+            chroma=job.chroma or "420",
+            bit_depth=job.bit_depth or 8,
             stream=job.stream,
             role=role,
         )
+        info = source.info
+        for option, wanted, found in (
+            ("--pixel_format", job.chroma, info.chroma),
+            ("--bitdepth", job.bit_depth, info.bit_depth),
+        ):
+            if wanted not in (None, found):
+                source.close()
+                raise InputError(
+                    f"{label(path)} holds {found}, which {option} {wanted} contradicts. "
+                    f"Leave {option} out: the file says it itself."
+                )
+        return source
 
     def _close_sources(self) -> None:
         for source in (self._distorted, self._reference):
@@ -227,13 +243,15 @@ class Result:
 
     def _load(self) -> None:
         job = self.job
+        told: set[str] = set()
         for feature in job.features:
             model = load_model(feature.model)
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
             session = Session(model, job.device, job.threads)
             self._scorers[feature.column] = Scorer(session, View.of(policy, model.stride))
             self.models[feature.column] = model
-            if model.smoke:
+            if model.smoke and model.id not in told:
+                told.add(model.id)
                 self._notices.append(
                     f"{model.id} is a placeholder that has learnt nothing: its numbers are for "
                     "trying out pipelines alone. Choose a trained model with "

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from vmafsal.errors import DeviceError, ModelError
 from vmafsal.graph import make_batchable, widest_convolution
+from vmafsal.options import parse_device
 
 if TYPE_CHECKING:
     from vmafsal.model import Model
 
-__all__ = ["Session", "parse_device"]
+__all__ = ["Session"]
 
 _CHANNEL_BLOCK = 8
 
@@ -26,24 +27,6 @@ _PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
-
-
-def parse_device(device: str) -> tuple[str, int]:
-    """Split a device name.
-
-    Args:
-        device: "auto", "cpu", "cuda", "cuda:1" or "tensorrt".
-    Returns:
-        (kind, index of the GPU).
-    Raises:
-        DeviceError: if it is none of them.
-    """
-    match = re.fullmatch(r"(auto|cpu|(cuda|tensorrt)(?::(\d+))?)", device)
-    if match is None:
-        raise DeviceError(
-            f"There is no device called {device}. Choose auto, cpu, cuda, cuda:N or tensorrt."
-        )
-    return match[2] or match[1], int(match[3] or 0)
 
 
 def available_cores() -> int:
@@ -57,7 +40,7 @@ class Session:
     Args:
         model: what load_model returned.
         device: see parse_device; "auto" takes the first GPU that works, else the CPU.
-        threads: of the CPU provider; None for one a core.
+        threads: of the CPU provider; None for one a core, which is also the most there will be.
     Raises:
         DeviceError: if a device was named and does not work.
         ModelError: if ONNX Runtime cannot run the model.
@@ -65,7 +48,8 @@ class Session:
 
     def __init__(self, model: Model, device: str = "auto", threads: int | None = None) -> None:
         self.model = model
-        self.threads = threads or available_cores()
+        # More threads than cores only wait for each other.
+        self.threads = min(threads or available_cores(), available_cores())
         self._input = model.sidecar.input_name
         self._output = model.sidecar.output_name
         self._sigmoid = model.sidecar.activation == "sigmoid"

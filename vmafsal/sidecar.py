@@ -19,6 +19,12 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+_KEYS = (
+    *("id", "description", "stride", "parameters", "trained_on", "fold", "scores"),
+    *("input", "output"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class InputPolicy:
     """How a frame becomes the tensor that the model sees."""
@@ -119,6 +125,7 @@ def read_sidecar(onnx_path: Path) -> Sidecar:
 
 
 def _parse(raw: dict[str, Any], stem: str, path: Path) -> Sidecar:
+    _known(raw, "", _KEYS)
     given = _object(raw, "input")
     output = _object(raw, "output")
     _known(
@@ -147,6 +154,8 @@ def _parse(raw: dict[str, Any], stem: str, path: Path) -> Sidecar:
 def _parse_policy(given: dict[str, Any]) -> InputPolicy:
     size = None
     if "size" in given:
+        if not isinstance(given["size"], list) or len(given["size"]) != 2:
+            raise ValueError(f"input.size is [height, width], not {given['size']!r}")
         height, width = given["size"]
         size = (_positive(height, "input.size"), _positive(width, "input.size"))
     short_side = given.get("short_side", "native")
@@ -183,7 +192,8 @@ def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:
 def _known(given: dict[str, Any], where: str, names: tuple[str, ...]) -> None:
     for name in given:
         if name not in names:
-            raise ValueError(f"{where}.{name} is unknown; {where} takes {', '.join(names)}")
+            key = f"{where}.{name}" if where else name
+            raise ValueError(f"{key} is unknown; {where or 'it'} takes {', '.join(names)}")
 
 
 def _positive(value: object, name: str) -> int:
@@ -193,6 +203,8 @@ def _positive(value: object, name: str) -> int:
 
 
 def _triple(values: Any, name: str) -> tuple[float, float, float]:
+    if not isinstance(values, list | tuple) or len(values) != 3:
+        raise ValueError(f"{name} is three numbers, of red, green and blue, not {values!r}")
     red, green, blue = (float(value) for value in values)
     if name.endswith("std") and 0.0 in (red, green, blue):
         raise ValueError(f"{name} divides the picture and cannot be 0")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, ParamSpec
 
 import typer
@@ -27,9 +29,25 @@ class DefaultToScore(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command's name where it was left out."""
         named = bool(args) and (args[0] in self.commands or args[0].split("=")[0] in _OWN_OPTIONS)
+        if args and not named and not ctx.resilient_parsing:
+            args = self._mend(args)
         if not named and not (ctx.resilient_parsing and not args):
             args = ["score", *(args or ["--help"])]
         return super().parse_args(ctx, args)
+
+    def _mend(self, args: list[str]) -> list[str]:
+        """Catch a mistyped command, which would else be taken for a file, and vmaf's -h."""
+        first = args[0]
+        if first == "help" and not os.path.exists(first):
+            return ["--help"]
+        if args == ["-h"]:
+            say("-h is the height and wants a number; help is --help.")
+            raise typer.Exit(2)
+        near = get_close_matches(first, [name for name in self.commands if name != "score"], 1)
+        if near and "." not in first and not os.path.exists(first):
+            say(f"There is no command {first} and no such file. Did you mean {near[0]}?")
+            raise typer.Exit(2)
+        return args
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Complete commands, and the options of `score` beside them."""

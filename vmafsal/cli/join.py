@@ -53,7 +53,7 @@ def join(
     logs: Annotated[
         list[str],
         typer.Argument(
-            metavar="LOG LOG...",
+            metavar="LOG",
             help="Two logs or more; - reads standard input.",
             show_default=False,
         ),

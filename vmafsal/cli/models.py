@@ -40,23 +40,27 @@ def list_models(context: typer.Context) -> None:
     from vmafsal.registry import packaged_registry
 
     registry = packaged_registry()
-    table = Table(title=None)
+    console = Console()
+    # A file or a pipe gets everything; a narrow terminal the beginning of what is long.
+    wide = not console.is_terminal or console.width >= 160
+    table = Table()
     for heading in ("id", "default", "status", "parameters", "operators", "trained on", "scores"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("sha256", overflow="fold")
+        table.add_column(heading, no_wrap=heading == "id", overflow="fold")
+    table.add_column("sha256", no_wrap=True)
     for entry in registry.entries:
         model = load_model(entry.id)
+        names = model.operator_names
         table.add_row(
             entry.id,
             "yes" if entry.id == registry.default else "",
             entry.status,
             f"{_parameters(model):,}",
-            str(len(model.operator_names)) + ": " + ", ".join(model.operator_names),
+            ", ".join(names) if wide else str(len(names)),
             ", ".join(model.sidecar.trained_on) or "nothing",
             "\n".join(_score(score) for score in model.sidecar.scores) or "none",
-            entry.sha256,
+            entry.sha256 if wide else entry.sha256[:12],
         )
-    Console(width=None if Console().is_terminal else 200).print(table)
+    (console if console.is_terminal else Console(width=240)).print(table)
 
 
 def show(
@@ -90,10 +94,12 @@ def show(
         )
         + f", color {policy.color}, range {policy.range}",
         "output": loaded.sidecar.output_name,
-        "trained on": ", ".join(loaded.sidecar.trained_on) or "nothing",
+        "trained on": ", ".join(loaded.sidecar.trained_on)
+        or ("nothing" if loaded.sidecar.path else "not on record"),
     }
     for name, fact in facts.items():
-        print(f"{name + ':':<13}{fact}")
+        if fact:
+            print(f"{name + ':':<13}{fact}")
     for score in loaded.sidecar.scores:
         print(f"{'score:':<13}{_score(score)}")
     card = loaded.path.with_suffix(".md")

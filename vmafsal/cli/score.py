@@ -45,8 +45,8 @@ class ScoreCommand(TyperCommand):
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """Leave the name `score` out of usage lines."""
-        return super().make_context("", args, parent=parent, **extra)
+        """Go by the program's name: usage lines leave `score` out."""
+        return super().make_context(parent.info_name if parent else info_name, args, **extra)
 
 
 def whole_number(text: str | int) -> int:
@@ -59,7 +59,7 @@ def whole_number(text: str | int) -> int:
         try:
             return int(text, 10)  # 0123, which C would take as octal and nobody means so
         except ValueError:
-            raise typer.BadParameter(f"{text!r} is no whole number.") from None
+            raise ValueError(f"{text!r} is no whole number") from None
 
 
 def _show_version(wanted: bool) -> None:
@@ -86,7 +86,7 @@ _ACCEPTED = "Accepted for the sake of vmaf's command lines, without effect"
 
 def score(
     clip: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
             metavar="VIDEO",
             help="The video to score, as --distorted; - is standard input.",
@@ -136,27 +136,28 @@ def score(
         ),
     ] = None,
     pixel_format: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--pixel_format",
             "--pixel-format",
             "-p",
             metavar="420|422|444|400",
-            help="Chroma format of raw YUV; 400 is gray.",
+            help="Chroma format of raw YUV, 420 otherwise; 400 is gray.",
             rich_help_panel=_VIDEO,
         ),
-    ] = "420",
+    ] = None,
     bitdepth: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--bitdepth",
             "-b",
             parser=whole_number,
             metavar="8|10|12|16",
-            help="Bits per sample of raw YUV; above 8, samples are 16-bit little-endian.",
+            help="Bits per sample of raw YUV, 8 otherwise; above 8, samples are 16-bit "
+            "little-endian.",
             rich_help_panel=_VIDEO,
         ),
-    ] = 8,
+    ] = None,
     stream: Annotated[
         int | None,
         typer.Option(
@@ -274,8 +275,8 @@ def score(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where the log goes; - is standard output. Without it the pooled "
-            "value is printed.",
+            help="Where the log goes; - is standard output. Without it the pooled value is "
+            "printed, or the log where a format is named.",
             rich_help_panel=_LOG,
         ),
     ] = None,
@@ -341,7 +342,7 @@ def score(
     ] = False,
 ) -> None:
     job = Job(
-        distorted=_one_video(clip, distorted),
+        distorted=_one_video(clip or [], distorted),
         reference=reference,
         width=width,
         height=height,
@@ -437,6 +438,10 @@ def _destinations(
     output: str | None, ndjson: bool, format_named: bool
 ) -> tuple[str | None, str | None]:
     """(where the stream of frames goes, where the log goes); None is nowhere."""
+    if output == "":
+        raise UsageError("--output names no file. Is a variable empty? - is standard output.")
+    if output is None and format_named:
+        output = "-"
     named_so = PurePath(output or "").suffix.lower() in _STREAM_ENDINGS and not format_named
     if named_so:
         return output, None
@@ -451,27 +456,32 @@ def _destinations(
     return "-", output
 
 
-def _one_video(clip: str | None, distorted: str | None) -> str:
-    if clip is not None and distorted is not None:
+def _one_video(clips: list[str], distorted: str | None) -> str:
+    paths = [*clips, *([distorted] if distorted else [])]
+    if len(paths) > 1:
         raise UsageError(
-            f"Two videos to score were given, {clip} and {distorted}. Leave one out, or name the "
-            "reference with --reference."
+            f"One video is scored at a time, but {' and '.join(paths)} were given. Leave all but "
+            "one out; a reference goes behind --reference."
         )
-    path = clip or distorted
+    path = paths[0] if paths else ""
     if not path:
         raise UsageError("No video was given. Say which one to score: vmafsal clip.mp4")
     return path
 
 
-def _choose_chroma(text: str) -> Any:
+def _choose_chroma(text: str | None) -> Any:
     choices = ("420", "422", "444", "400")
-    if text not in choices:
+    if text is not None and text not in choices:
         raise UsageError(f"There is no pixel format {text!r}. Choose {', '.join(choices)}.")
     return text
 
 
 def _choose_device(device: str, gpumask: str) -> str:
-    if whole_number(gpumask) == 0:
+    try:
+        mask = int(gpumask, 0)
+    except ValueError:
+        raise UsageError(f"--gpumask is a number, not {gpumask!r}.") from None
+    if mask == 0:
         return device
     if device not in ("auto", "cpu"):
         raise UsageError(f"--gpumask {gpumask} keeps off the GPU, but --device names {device}.")
