@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 
 from vmafsal.options import MODEL_VARIABLE
 
-__all__ = ["ROOT", "Cost", "Extraction", "extract", "run_measured", "worker"]
+__all__ = ["ROOT", "Cost", "Extraction", "Subject", "extract", "run_measured", "worker"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +30,27 @@ class Cost:
     """User and system, all threads."""
     peak_mib: float
     """Peak resident memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that is measured."""
+
+    name: str
+    spec: str | None
+    """Path or registry id; None is the packaged default."""
+    native: bool = False
+    """Run it at the frame's own size, whatever its sidecar says."""
+
+    @property
+    def feature(self) -> str:
+        """The value of --feature that runs it."""
+        options = []
+        if self.spec is not None:
+            options.append("model_path=" + re.sub(r"([:=\\])", r"\\\1", self.spec))
+        if self.native:
+            options.append("short_side=native")
+        return "=".join(["mobilesal", ":".join(options)]) if options else "mobilesal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +100,7 @@ def run_measured(program: Sequence[str | Path], cwd: Path = ROOT) -> Cost:
 def extract(
     clip: Path,
     size: tuple[int, int],
-    model: str | None,
+    subject: Subject,
     frames: int = 0,
     checkout: Path | None = None,
 ) -> Extraction:
@@ -87,7 +109,7 @@ def extract(
     Args:
         clip: raw if it ends in .yuv.
         size: (width, height), told for raw video.
-        model: path or id; None is the packaged default.
+        subject: the model to run.
         frames: score only so many; 0 is all.
         checkout: run the code of another checkout instead of the installed command.
     """
@@ -99,8 +121,7 @@ def extract(
     program += ["--distorted", clip, "--quiet"]
     if clip.suffix == ".yuv":
         program += ["--width", str(size[0]), "--height", str(size[1])]
-    if model is not None:
-        program += ["--feature", f"mobilesal=model_path={model}"]
+    program += ["--feature", subject.feature]
     if frames:
         program += ["--frame_cnt", str(frames)]
     with tempfile.TemporaryDirectory() as folder:

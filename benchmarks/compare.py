@@ -15,8 +15,8 @@ import typer
 
 from benchmarks.__main__ import SIZES
 from benchmarks.clips import ClipSize, clip_path
-from benchmarks.command import ROOT, Extraction, extract, worker
-from benchmarks.measure import KINDS, Subject, costs_of, subjects
+from benchmarks.command import ROOT, Extraction, Subject, extract, worker
+from benchmarks.measure import KINDS, costs_of, subjects
 
 __all__ = ["compare_commits", "compare_reports"]
 
@@ -106,8 +106,8 @@ def compare_commits(
                 single: dict[str, list[Extraction]] = {"a": [], "b": []}
                 for _ in range(rounds):
                     for side, checkout in checkouts.items():
-                        whole[side].append(extract(clip, sides, model.spec, checkout=checkout))
-                        single[side].append(extract(clip, sides, model.spec, 1, checkout))
+                        whole[side].append(extract(clip, sides, model, checkout=checkout))
+                        single[side].append(extract(clip, sides, model, 1, checkout))
                 yield {
                     "size": str(size),
                     "model": model.name,

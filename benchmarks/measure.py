@@ -3,54 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.clips import ClipSize, clip_path
-from benchmarks.command import ROOT, Extraction, extract, worker
+from benchmarks.command import ROOT, Extraction, Subject, extract, worker
 from benchmarks.stages import STAGES
 from vmafsal.session import available_cores
 
-__all__ = ["KINDS", "Subject", "costs_of", "measure", "subjects"]
+__all__ = ["KINDS", "costs_of", "measure", "subjects"]
 
 KINDS = ("yuv", "mp4")
 """Raw planar YUV, and the same pictures as H.264 in MP4."""
 
 _STAGE_FRAMES = 24
+_PLACEHOLDER = "mobilesal_placeholder_v0"
 _PEERS = ROOT.parent / "shared" / "oracle" / "peer_models"
 
 Row = dict[str, Any]
 Times = dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A model that is measured."""
-
-    name: str
-    spec: str | None
-    """Path or registry id; None is the packaged default."""
-
-
 def subjects(extra: Iterable[Path] = ()) -> list[Subject]:
     """The placeholder, the students that can be found, the packaged default, and more.
 
-    The students v1 and v2 are those in the package, else those that lie beside the checkout.
-    A default that is one of the others is measured once.
+    The students v1 and v2, which run native, are those in the package, else those that lie
+    beside the checkout. A default that is the placeholder is measured once.
     """
     from vmafsal.registry import packaged_registry
 
     registry = packaged_registry()
     by_id = {entry.id: str(registry.folder / entry.onnx) for entry in registry.entries}
-    found = [Subject("placeholder", by_id.get("mobilesal_placeholder_v0"))]
+    found = [Subject("placeholder", by_id[_PLACEHOLDER])]
     for name in ("v1", "v2"):
         student = f"saliency_student_{name}"
         beside = _PEERS / f"{student}.onnx"
         if student in by_id or beside.is_file():
-            found.append(Subject(name, by_id.get(student, str(beside))))
-    if by_id[registry.default] not in [subject.spec for subject in found]:
+            found.append(Subject(name, by_id.get(student, str(beside)), native=True))
+    if registry.default != _PLACEHOLDER:
         found.append(Subject("default", None))
     return [*found, *(Subject(path.stem, str(path)) for path in extra)]
 
@@ -96,6 +88,7 @@ def _rows(
         width=size.width,
         height=size.height,
         model=model.spec,
+        native=model.native,
         frames=min(size.frames, _STAGE_FRAMES),
     )
     tensor = {name: facts[name] for name in ("height", "width", "batch_size", "threads")}
@@ -106,8 +99,8 @@ def _rows(
         # By turns, so that command and floor meet the machine in the same mood.
         floors.append(worker("floor", model=model.spec, frames=size.frames, **tensor))
         for kind, clip in clips.items():
-            whole[kind].append(extract(clip, sides, model.spec))
-            single[kind].append(extract(clip, sides, model.spec, frames=1))
+            whole[kind].append(extract(clip, sides, model))
+            single[kind].append(extract(clip, sides, model, frames=1))
     inference = {name: min(floor[name] for floor in floors) / size.frames for name in floors[0]}
     for kind in clips:
         stages = {name: facts[name] for name in STAGES if name in facts}

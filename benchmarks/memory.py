@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clips import ClipSize, clip_path, draw_raw
-from benchmarks.command import extract, worker
-from benchmarks.measure import Subject
+from benchmarks.command import Subject, extract, worker
 
 __all__ = ["main", "measure_memory"]
 
@@ -24,7 +23,7 @@ def measure_memory(folder: Path, size: ClipSize, model: Subject) -> dict[str, An
     clip = clip_path(folder, size, "yuv")
     try:
         worker("memory", folder=str(folder), **asdict(size))
-        run = extract(clip, (size.width, size.height), model.spec)
+        run = extract(clip, (size.width, size.height), model)
     finally:
         clip.unlink(missing_ok=True)
     return {

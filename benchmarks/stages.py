@@ -35,7 +35,13 @@ Times = dict[str, float]
 
 
 def main(
-    *, clips: dict[str, str], width: int, height: int, model: str | None, frames: int
+    *,
+    clips: dict[str, str],
+    width: int,
+    height: int,
+    model: str | None,
+    native: bool,
+    frames: int,
 ) -> dict[str, Any]:
     """Time the stages one by one, in this process, on the same data.
 
@@ -43,13 +49,15 @@ def main(
         clips: kind ("yuv", "mp4") to path.
         width, height: of the clips.
         model: path or id; None is the packaged default.
+        native: run it at the frame's own size.
         frames: that every stage handles.
     Returns:
         the model's id, batch_size, threads, height and width of the tensor, flops of a picture,
         and for each stage seconds and cpu_seconds for one frame; "read" has them by kind of clip.
     """
     loaded = load_model(model)
-    view = View.of(loaded.policy, loaded.stride)
+    policy = loaded.policy.with_options(short_side="native" if native else None)
+    view = View.of(policy, loaded.stride)
     session = Session(loaded, "cpu")
     kept = _first_frames(next(iter(clips.values())), width, height)
 

@@ -15,10 +15,9 @@ from typer.testing import CliRunner
 
 from benchmarks.__main__ import bench
 from benchmarks.clips import ClipSize, clip_path, main, moving_planes
-from benchmarks.command import extract, run_measured, worker
+from benchmarks.command import Subject, extract, run_measured, worker
 from benchmarks.compare import compare, compare_reports
 from benchmarks.flops import flops
-from benchmarks.measure import Subject
 from benchmarks.memory import measure_memory
 from tests.conftest import PLACEHOLDER, ROOT
 from vmafsal.source import open_source
@@ -107,37 +106,46 @@ def test_extract_runs_the_code_of_another_checkout(clips: Path, tmp_path: Path) 
     changed = ['__version__ = "77.7"' if ln.startswith("__version__") else ln for ln in lines]
     source.write_text("\n".join(changed))
     clip = clip_path(clips, TINY, "yuv")
-    here = extract(clip, (64, 48), str(PLACEHOLDER))
-    there = extract(clip, (64, 48), str(PLACEHOLDER), frames=2, checkout=other)
+    model = shutil.copy(PLACEHOLDER, tmp_path / "a:b=c.onnx")
+    placeholder = Subject("placeholder", str(model), native=True)
+    here = extract(clip, (64, 48), placeholder)
+    there = extract(clip, (64, 48), placeholder, frames=2, checkout=other)
     assert (here.frames, there.frames) == (3, 2)
     assert here.version != there.version == "vmafsal 77.7"
-    assert here.model == "mobilesal_placeholder_v0"
+    assert here.model == "a:b=c"
 
 
 def test_bench_measures_prints_and_records(tmp_path: Path) -> None:
-    words = ["--sizes", "324p", "--models", "placeholder", "--frames", "3", "--rounds", "1"]
+    small = Path(shutil.copy(PLACEHOLDER, tmp_path / "small.onnx"))
+    policy = {"short_side": 32, "multiple": 32}
+    small.with_suffix(".json").write_text(json.dumps({"id": "small", "input": policy}))
+    words = ["--sizes", "324p", "--models", "placeholder,small", "--model", str(small)]
+    words += ["--frames", "3", "--rounds", "1", "--no-memory"]
     folders = ["--clips", str(tmp_path / "clips"), "--results", str(tmp_path / "results")]
-    text = run(bench, *words, "--no-memory", *folders)
+    text = run(bench, *words, *folders)
     (record,) = (tmp_path / "results").glob("*.json")
     assert record.with_suffix(".md").read_text() in text
     report = json.loads(record.read_text())
     assert report["machine"]["cores"] >= 1
     assert all(rate > 0 for rate in report["peak_gflops"].values())
-    assert [row["input"] for row in report["rows"]] == ["yuv", "mp4"]
+    cases = [(row["model"], row["input"]) for row in report["rows"]]
+    assert cases == [(model, kind) for model in ("placeholder", "small") for kind in ("yuv", "mp4")]
     for row in report["rows"]:
-        assert (row["size"], row["model"], row["frames"]) == ("576x324", "placeholder", 3)
-        assert row["flops"] == 2 * 3 * 576 * 324
+        canonical = row["model"] == "small"
+        assert (row["size"], row["frames"]) == ("576x324", 3)
+        # 57x32, brought to a multiple of 32.
+        assert row["flops"] == 2 * 3 * (64 * 32 if canonical else 576 * 324)
+        assert (row["stages"]["resample"]["seconds"] > 0) == canonical
+        assert all(row["stages"][name]["seconds"] > 0 for name in ("read", "colour", "features"))
         floor = row["stages"]["inference"]["seconds"]
         assert row["ratio"] == pytest.approx(row["frame_seconds"] / floor)
         assert sum(row["share"].values()) == pytest.approx(1)
-        assert row["stages"]["resample"]["seconds"] == 0  # native
-        assert all(row["stages"][name]["seconds"] > 0 for name in ("read", "colour", "features"))
         # Python with numpy alone holds more than this; the clip is a few frames.
         assert 40 < row["peak_mib"] < 1024
     same = list(compare_reports(report, report))
     assert [pair["a"] for pair in same] == [pair["b"] for pair in same] == report["rows"]
     table = run(compare, str(record), str(record))
-    assert table.count("| 1.000 | 1.000 | 1.000 |") == 2
+    assert table.count("| 1.000 | 1.000 | 1.000 |") == 4
 
 
 def test_memory_is_measured_on_a_clip_that_is_deleted(tmp_path: Path) -> None:
