@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
@@ -25,11 +26,14 @@ from vmafsal.source import open_source
 TINY = ClipSize(64, 48, 3)
 
 
-def run(command: Any, *words: str) -> str:
-    import typer
-
-    app = typer.Typer()
+def app_of(command: Any) -> typer.Typer:
+    app = typer.Typer(add_completion=False)
     app.command()(command)
+    return app
+
+
+def run(command: Any, *words: str) -> str:
+    app = app_of(command)
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -153,3 +157,11 @@ def test_memory_is_measured_on_a_clip_that_is_deleted(tmp_path: Path) -> None:
     assert (found["frames"], found["model_id"]) == (3, "mobilesal_placeholder_v0")
     assert found["peak_mib"] > 40
     assert not list(tmp_path.iterdir())
+
+
+def test_every_option_is_documented() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    for command in (bench, compare):
+        for parameter in typer.main.get_command(app_of(command)).params:
+            for name in (*parameter.opts, *parameter.secondary_opts):
+                assert not name.startswith("--") or f"{name}`" in text or f"{name} " in text, name
