@@ -214,12 +214,13 @@ def test_a_run_without_a_finished_epoch_cannot_be_exported(tmp_path: Path) -> No
 
 def evaluation(path: Path, sha256: str, **row: Any) -> Path:
     ours = {
-        "model": "s", "sha256": sha256, "data": "horses", "short_side": 224, "n": 32,
+        "model": "s", "sha256": sha256, "data": "horses", "kept_out": True, "short_side": 224,
+        "n": 32,
         "iou": 0.7654, "iou_ci": [0.71, 0.81], "mae": 0.08, "mae_ci": [0.06, 0.1],
         "max_f": 0.9, "mean_error": 0.03, "worst": ["horse001", "horse002"],
     } | row  # fmt: skip
     other = ours | {"model": "theirs", "sha256": "f" * 64, "iou": 0.1234}
-    document = {"settings": {"kept_out": True}, "results": [ours, other]}
+    document = {"results": [ours, other]}
     path.write_text(json.dumps(document), "utf-8")
     return path
 

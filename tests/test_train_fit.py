@@ -201,6 +201,14 @@ def test_too_few_images_for_a_batch(tmp_path: Path) -> None:
         fit(SMALL, [few], tmp_path / "out")
 
 
+def test_composites_need_objects(tmp_path: Path) -> None:
+    soft = draw_duts(tmp_path / "set", 12)
+    (soft / "DUTS-TR-Image").rename(soft / "images")
+    (soft / "DUTS-TR-Mask").rename(soft / "soft")
+    with pytest.raises(UsageError, match="--composites"):
+        fit(replace(SMALL, composites=4), [find_pairs(soft)], tmp_path / "out")
+
+
 def test_crop_must_fit_into_the_picture() -> None:
     with pytest.raises(UsageError, match="--crop 200 or less"):
         Recipe("v1", augment=Augment(256, (200, 288)))

@@ -10,7 +10,7 @@ from typing import Any
 from train.data import Dataset, Items, file_list_digest, kept_out, load_items, split_fold
 from train.recipe import Recipe
 from train.samples import Samples
-from vmafsal.errors import InputError
+from vmafsal.errors import InputError, UsageError
 
 __all__ = ["Corpus", "load_corpus"]
 
@@ -31,7 +31,8 @@ def load_corpus(
     """Keep out, split off the fold, decode.
 
     Raises:
-        InputError: as `load_items`, or if nothing is left to train on.
+        InputError: as `load_items`, or if less than a batch is left to train on.
+        UsageError: if composites are wanted, but nothing is there to cut them from.
     """
     facts, pairs, weights = [], [], []
     for dataset in datasets:
@@ -49,6 +50,8 @@ def load_corpus(
         pairs += used
         weights += [dataset.weight] * len(used)
     training, held = split_fold(pairs, recipe.fold, recipe.seed)
+    if recipe.composites and all(pair.soft for pair in training):
+        raise UsageError("--composites cuts objects from hard labels, and there are none.")
     items = load_items(training, recipe.soft_floor, say=say)
     fold = load_items(held, recipe.soft_floor, say=say)
     by_weight: dict[tuple[Path, float], list[int]] = {}

@@ -178,11 +178,7 @@ def read_scores(files: Sequence[Path], sha256: str) -> tuple[list[Any], list[Any
     for file in files:
         try:
             document = json.loads(file.read_text("utf-8"))
-            kept_out = bool(document["settings"]["kept_out"])
-            rows = [
-                {k: v for k, v in row.items() if k != "images"} | {"kept_out": kept_out}
-                for row in document["results"]
-            ]
+            rows = [{k: v for k, v in row.items() if k != "images"} for row in document["results"]]
             own = [row for row in rows if row["sha256"] == sha256]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{file} is no result of `evaluate --json` ({error}).") from None
