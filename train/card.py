@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from train.checkpoint import Checkpoint
+from train.known import CORPORA, PUBLISHED, PUBLISHED_NOTE
 from train.net import FIELD_OF_VIEW, PARAMETERS, STRIDE
 
 __all__ = ["Facts", "card"]
@@ -17,28 +19,6 @@ DECODER = {
     "v1": "2×2 transposed convolutions of stride 2",
     "v2": "bilinear ×2 followed by a 3×3 convolution",
 }
-
-CORPORA = {
-    "pets": (
-        "Oxford-IIIT Pet (Parkhi, Vedaldi, Zisserman, Jawahar, CVPR 2012) at 128×128 with its "
-        "trimaps; the border counts nowhere",
-        "CC BY-SA 4.0",
-    ),
-    "fashion": (
-        "people in the street, Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014)",
-        "Apache-2.0",
-    ),
-    "horses": ("Weizmann horses (Borenstein, Ullman, ECCV 2002)", "research use"),
-    "gaze_osie": ("OSIE scenes (Xu et al., Journal of Vision 2014)", "MIT"),
-    "gaze_crowd": ("EyeCrowd scenes (Jiang, Xu, Zhao, ECCV 2014)", "MIT"),
-    "gaze_scene": ("natural scenes with recorded gaze", "MIT"),
-    "davis_dev": ("ten sequences of DAVIS 2016 (Perazzi et al., CVPR 2016)", "CC BY-NC"),
-    "DUTS-TR": (
-        "DUTS-TR (Wang et al., CVPR 2017)",
-        "free for academic and research purposes",
-    ),
-}
-"""What is known of a set by the name of its folder: what it is, its licence."""
 
 COLUMNS = (
     ("IoU", "iou"),
@@ -69,6 +49,8 @@ class Facts:
     others: list[dict[str, Any]]
     """Rows of other models, measured in the same runs."""
     run: dict[str, Any]
+    teaching: dict[str, dict[str, Any]]
+    """Of each softly labelled set the `labels.json` that says how, where it is still there."""
 
     @classmethod
     def of(
@@ -106,6 +88,7 @@ class Facts:
             ],
             others=others,
             run=run or {},
+            teaching=_teaching(state.config["data"]),
         )
 
     @property
@@ -116,6 +99,19 @@ class Facts:
             f"Student {self.arch}: {PARAMETERS[self.arch]:,} parameters, decoder of "
             f"{DECODER[self.arch]}; native size. Trained on {names}."
         )
+
+
+def _teaching(data: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for entry in data:
+        record = Path(entry["root"]) / "labels.json"
+        if entry["soft"] and record.is_file():
+            found[Path(entry["root"]).name] = json.loads(record.read_text("utf-8"))
+    return found
+
+
+def _model_name(sha256: str, name: str) -> str:
+    return f"{PUBLISHED.get(sha256, name)} `{sha256[:8]}`"
 
 
 def _interval(row: dict[str, Any], key: str) -> str:
@@ -129,7 +125,9 @@ def _interval(row: dict[str, Any], key: str) -> str:
 
 
 def _row_name(row: dict[str, Any]) -> str:
-    return f"{row['data']}, {'kept out' if row['kept_out'] else 'all'}"
+    which = "kept out" if row["kept_out"] else "all"
+    over = " (intervals over sequences)" if row.get("intervals") == "sequences" else ""
+    return f"{row['data']}, {which}{over}"
 
 
 def _score_table(facts: Facts) -> Iterable[str]:
@@ -140,7 +138,7 @@ def _score_table(facts: Facts) -> Iterable[str]:
         key = (own["data"], own["short_side"], own["kept_out"])
         rows = [("**this one**", own)]
         rows += [
-            (f"{r['model']} `{r['sha256'][:8]}`", r)
+            (_model_name(r["sha256"], r["model"]), r)
             for r in facts.others
             if (r["data"], r["short_side"], r["kept_out"]) == key
         ]
@@ -160,6 +158,29 @@ def _data_table(facts: Facts) -> Iterable[str]:
             f"| {name} | {what} | {licence} | {entry['pairs']:,} | {entry['kept_out']:,} | "
             f"{labels} | {entry['weight']:g} |"
         )
+
+
+def _data_notes(facts: Facts) -> Iterable[str]:
+    if facts.config["keep_out"]:
+        yield (
+            "Kept out of training: every stem whose SHA-1 is divisible by "
+            f"{facts.config['keep_out']}."
+        )
+    names = [Path(entry["root"]).name for entry in facts.data]
+    if "davis_dev" not in names and any(row["data"] == "davis_dev" for row in facts.scores):
+        yield "davis_dev was neither trained on nor used to choose anything."
+    for name, how in facts.teaching.items():
+        teachers = " and ".join(_model_name(m["sha256"], m["file"]) for m in how["models"])
+        sides = ", ".join(map(str, how["scales"]))
+        text = f"Pseudo-labels of {name}: {teachers} at short sides {sides}"
+        text += ", mirror images too" if how["flip"] else ""
+        if how["gate"] is not None:
+            gate = how["gate"]
+            text += (
+                f", kept only where people looked (the gaze map, blurred by {gate['blur']:.0%} of "
+                f"the short side, opens between {gate['low']:g} and {gate['high']:g} of its peak)"
+            )
+        yield text + "."
 
 
 def _recipe(facts: Facts) -> str:
@@ -218,7 +239,7 @@ def card(facts: Facts) -> str:
     seconds = sum(epoch["seconds"] for epoch in facts.history)
     gate = "passed" if facts.gate is None else f"**failed**: {facts.gate}"
     parity = ", ".join(f"{value:.1e} at {size}" for size, value in facts.parity.items())
-    soft = any(entry["soft"] for entry in facts.data)
+    notes = _data_notes(facts)
     versions = ", ".join(f"{name} {v}" for name, v in run.get("versions", {}).items())
     lines = [
         f"# {facts.id}",
@@ -244,24 +265,13 @@ def card(facts: Facts) -> str:
     ]
     if facts.scores:
         lines += _score_table(facts)
+        if any(row["sha256"] in PUBLISHED for row in facts.others):
+            lines += ["", f"All were measured in the same run. {PUBLISHED_NOTE}"]
     else:
         lines.append("Not measured yet: `python -m train evaluate --json`, then export again.")
     lines += ["", _fold_sentence(facts), "", "## Training data", "", *_data_table(facts), ""]
-    if facts.config["keep_out"]:
-        lines += [
-            f"Kept out of training: every stem whose SHA-1 is divisible by "
-            f"{facts.config['keep_out']}; `davis_dev` was neither trained on nor used to choose "
-            "anything.",
-            "",
-        ]
-    if soft:
-        lines += [
-            "The pseudo-labels are the published saliency_student_v2's answers (trained on DUTS-TR "
-            "by its authors, BSD-3-Clause-Plus-Patent), averaged over short sides 160, 224 and 288 "
-            "and their mirror images, and kept only where people looked: the gaze map, blurred by "
-            "4 % of the short side, opens between 0.06 and 0.18 of its peak.",
-            "",
-        ]
+    lines += [f"- {note}" for note in notes]
+    lines.append("")
     lines += [
         "## Recipe",
         "",
@@ -289,8 +299,8 @@ def card(facts: Facts) -> str:
         "- The number follows the size of the picture: the network sees "
         f"{FIELD_OF_VIEW[facts.arch]} pixels at a time, and of a larger object only parts. Compare "
         "only pictures of one size.",
-        "- It knows pets, people and horses best; in a cluttered street or wood it misses objects "
-        "and sees some where there are none.",
+        "- It knows best what its training sets show. On other pictures it misses objects and sees "
+        "some where there are none; the scores on sets it was not trained on say how often.",
         "- Scores of the published students on a DUTS-TR fold (IoU 0.6558 and 0.7105) belong to "
         "another corpus and cannot be compared with any figure here.",
         "",
