@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from vmafsal.cli import options
 from vmafsal.cli.console import progress, say
 from vmafsal.errors import UsageError
-from vmafsal.options import Job, parse_features
+from vmafsal.jobs import build_job
 
 if TYPE_CHECKING:
     from vmafsal.logs import NumberFormat
+    from vmafsal.options import Job
     from vmafsal.result import Result
 
 __all__ = ["EPILOG", "ScoreCommand", "score"]
@@ -49,19 +51,6 @@ class ScoreCommand(TyperCommand):
         return super().make_context(parent.info_name if parent else info_name, args, **extra)
 
 
-def whole_number(text: str | int) -> int:
-    """A number in any of C's notations: 1920, 0x780, 0o3600."""
-    if isinstance(text, int):
-        return text  # an option's default comes as it is
-    try:
-        return int(text, 0)
-    except ValueError:
-        try:
-            return int(text, 10)  # 0123, which C would take as octal and nobody means so
-        except ValueError:
-            raise ValueError(f"{text!r} is no whole number") from None
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         from vmafsal import __version__
@@ -78,11 +67,6 @@ _HELP = (
     "score."
 )
 
-_VIDEO = "Input"
-_MODEL = "Model and device"
-_LOG = "Log"
-_ACCEPTED = "Accepted for the sake of vmaf's command lines, without effect"
-
 
 def score(
     clip: Annotated[
@@ -92,244 +76,34 @@ def score(
             help="The video to score, as --distorted; - is standard input.",
         ),
     ] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            "--reference",
-            "-r",
-            metavar="FILE",
-            help="Reference video. It is checked against the distorted one, and the shorter of the "
-            "two ends the run; no saliency is computed on it.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = None,
-    distorted: Annotated[
-        str | None,
-        typer.Option(
-            "--distorted",
-            "-d",
-            metavar="FILE",
-            help="Video to score: raw YUV, Y4M, or anything ffmpeg reads (mp4, mkv, webm, mov, …).",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = None,
-    width: Annotated[
-        int | None,
-        typer.Option(
-            "--width",
-            "-w",
-            parser=whole_number,
-            metavar="PIXELS",
-            help="Width of raw YUV.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = None,
-    height: Annotated[
-        int | None,
-        typer.Option(
-            "--height",
-            "-h",
-            parser=whole_number,
-            metavar="PIXELS",
-            help="Height of raw YUV.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = None,
-    pixel_format: Annotated[
-        str | None,
-        typer.Option(
-            "--pixel_format",
-            "--pixel-format",
-            "-p",
-            metavar="420|422|444|400",
-            help="Chroma format of raw YUV, 420 otherwise; 400 is gray.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = None,
-    bitdepth: Annotated[
-        int | None,
-        typer.Option(
-            "--bitdepth",
-            "-b",
-            parser=whole_number,
-            metavar="8|10|12|16",
-            help="Bits per sample of raw YUV, 8 otherwise; above 8, samples are 16-bit "
-            "little-endian.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = None,
-    stream: Annotated[
-        int | None,
-        typer.Option(
-            "--stream",
-            parser=whole_number,
-            metavar="N",
-            help="Which video stream of a container, from 0. The first one otherwise.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = None,
-    frame_cnt: Annotated[
-        int,
-        typer.Option(
-            "--frame_cnt",
-            "--frame-cnt",
-            parser=whole_number,
-            metavar="N",
-            help="Compare this many frames; 0 is all.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = 0,
-    frame_skip_ref: Annotated[
-        int,
-        typer.Option(
-            "--frame_skip_ref",
-            "--frame-skip-ref",
-            parser=whole_number,
-            metavar="N",
-            help="Leave out the first N frames of the reference.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = 0,
-    frame_skip_dist: Annotated[
-        int,
-        typer.Option(
-            "--frame_skip_dist",
-            "--frame-skip-dist",
-            parser=whole_number,
-            metavar="N",
-            help="Leave out the first N frames of the distorted video.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = 0,
-    subsample: Annotated[
-        int,
-        typer.Option(
-            "--subsample",
-            parser=whole_number,
-            metavar="N",
-            help="Score every N-th frame; frames keep their numbers.",
-            rich_help_panel=_VIDEO,
-        ),
-    ] = 1,
-    feature: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--feature",
-            metavar="mobilesal[=KEY=VALUE:…]",
-            help="How to compute saliency: model_path (a file or a model's id), color, range, "
-            "short_side, name. Repeat it with another name for another column.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    feature_params: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--feature_params",
-            "--feature-params",
-            metavar="mobilesal:KEY=VALUE:…",
-            help="The same options in the other spelling; --feature goes first.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device",
-            metavar="auto|cpu|cuda[:N]|tensorrt",
-            help="Where the model runs. A device that is named and not there is an error.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads",
-            parser=whole_number,
-            metavar="N",
-            help="Threads of the CPU for the model; one a core otherwise.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    batch_size: Annotated[
-        str,
-        typer.Option(
-            "--batch-size",
-            "--batch_size",
-            metavar="auto|N",
-            help="Frames in one inference.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "auto",
-    gpumask: Annotated[
-        str,
-        typer.Option(
-            "--gpumask",
-            metavar="MASK",
-            help="As vmaf's: anything but 0 keeps off the GPU.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "0",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where the log goes; - is standard output. Without it the pooled value is "
-            "printed, or the log where a format is named.",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON.", rich_help_panel=_LOG)] = False,
-    xml: Annotated[bool, typer.Option("--xml", help="Write XML.", rich_help_panel=_LOG)] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Write CSV.", rich_help_panel=_LOG)] = False,
-    sub: Annotated[
-        bool,
-        typer.Option("--sub", help="Write subtitles (MicroDVD).", rich_help_panel=_LOG),
-    ] = False,
-    ndjson: Annotated[
-        bool,
-        typer.Option(
-            "--ndjson",
-            help="Print a line of JSON for each frame as soon as it is scored: to --output if that "
-            "ends in .ndjson or .jsonl, else to standard output.",
-            rich_help_panel=_LOG,
-        ),
-    ] = False,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            "--precision",
-            metavar="N|max|full|legacy",
-            help="Digits of the numbers: N significant ones, all 17 (max, full), or six decimals "
-            "always (legacy).",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet", "-q", help="No progress, notices or closing line.", rich_help_panel=_LOG
-        ),
-    ] = False,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", metavar="…", rich_help_panel=_ACCEPTED, help="VMAF's model."),
-    ] = None,
-    cpumask: Annotated[
-        str | None,
-        typer.Option("--cpumask", metavar="…", rich_help_panel=_ACCEPTED, help="CPU features."),
-    ] = None,
-    no_prediction: Annotated[
-        bool,
-        typer.Option(
-            "--no_prediction",
-            "--no-prediction",
-            "-n",
-            rich_help_panel=_ACCEPTED,
-            help="There is no VMAF prediction here.",
-        ),
-    ] = False,
+    reference: options.Reference = None,
+    distorted: options.Distorted = None,
+    width: options.Width = None,
+    height: options.Height = None,
+    pixel_format: options.PixelFormat = None,
+    bitdepth: options.Bitdepth = None,
+    stream: options.Stream = None,
+    frame_cnt: options.FrameCnt = 0,
+    frame_skip_ref: options.FrameSkipRef = 0,
+    frame_skip_dist: options.FrameSkipDist = 0,
+    subsample: options.Subsample = 1,
+    feature: options.Feature = None,
+    feature_params: options.FeatureParams = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    batch_size: options.BatchSize = "auto",
+    gpumask: options.Gpumask = "0",
+    output: options.Output = None,
+    json: options.JSON = False,
+    xml: options.XML = False,
+    csv: options.CSV = False,
+    sub: options.SUB = False,
+    ndjson: options.NDJSON = False,
+    precision: options.Precision = None,
+    quiet: options.Quiet = False,
+    model: options.VmafModel = None,
+    cpumask: options.Cpumask = None,
+    no_prediction: options.NoPrediction = False,
     version: Annotated[
         bool,
         typer.Option(
@@ -341,22 +115,24 @@ def score(
         ),
     ] = False,
 ) -> None:
-    job = Job(
+    job = build_job(
         distorted=_one_video(clip or [], distorted),
         reference=reference,
         width=width,
         height=height,
-        chroma=_choose_chroma(pixel_format),
-        bit_depth=bitdepth,
+        pixel_format=pixel_format,
+        bitdepth=bitdepth,
         stream=stream,
-        features=parse_features(feature or (), feature_params or ()),
-        frame_count=frame_cnt,
-        skip_reference=frame_skip_ref,
-        skip_distorted=frame_skip_dist,
+        frame_cnt=frame_cnt,
+        frame_skip_ref=frame_skip_ref,
+        frame_skip_dist=frame_skip_dist,
         subsample=subsample,
-        device=_choose_device(device, gpumask),
+        feature=feature,
+        feature_params=feature_params,
+        device=device,
         threads=threads,
-        batch_size=_choose_batch_size(batch_size),
+        batch_size=batch_size,
+        gpumask=gpumask,
     )
     ignored = [
         name
@@ -467,30 +243,3 @@ def _one_video(clips: list[str], distorted: str | None) -> str:
     if not path:
         raise UsageError("No video was given. Say which one to score: vmafsal clip.mp4")
     return path
-
-
-def _choose_chroma(text: str | None) -> Any:
-    choices = ("420", "422", "444", "400")
-    if text is not None and text not in choices:
-        raise UsageError(f"There is no pixel format {text!r}. Choose {', '.join(choices)}.")
-    return text
-
-
-def _choose_device(device: str, gpumask: str) -> str:
-    try:
-        mask = int(gpumask, 0)
-    except ValueError:
-        raise UsageError(f"--gpumask is a number, not {gpumask!r}.") from None
-    if mask == 0:
-        return device
-    if device not in ("auto", "cpu"):
-        raise UsageError(f"--gpumask {gpumask} keeps off the GPU, but --device names {device}.")
-    return "cpu"
-
-
-def _choose_batch_size(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdigit():
-        raise UsageError(f"--batch-size is auto or a whole number from 1 up, not {text!r}.")
-    return int(text)
