@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from importlib.metadata import version
 from types import TracebackType
@@ -26,7 +26,22 @@ from vmafsal.source.base import label
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Result"]
+__all__ = ["OpenSession", "Result", "open_session"]
+
+OpenSession = Callable[[str | None, str, int | None], Session]
+"""From a model's path or id, a device and a number of threads to a session."""
+
+
+def open_session(model: str | None, device: str, threads: int | None) -> Session:
+    """Load a model and start a session for it.
+
+    Args:
+        model: as load_model takes it.
+        device, threads: as Session takes them.
+    Raises:
+        ModelError, DeviceError: as those two say.
+    """
+    return Session(load_model(model), device, threads)
 
 
 class Result:
@@ -38,11 +53,12 @@ class Result:
     `close()` or by leaving its with-block.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, open_session: OpenSession = open_session) -> None:
         """Open the videos, check them, load the models.
 
         Args:
             job: what to do.
+            open_session: called for each feature; a caller with many jobs keeps the sessions.
         Raises:
             VmafsalError: whatever is wrong with it, as a sentence with its remedy.
         """
@@ -53,6 +69,7 @@ class Result:
         """Wall-clock time from the first frame to the last."""
         self.models: dict[str, Model] = {}
         """Column name to model."""
+        self._open_session = open_session
         self._notices: list[str] = []
         self._scorers: dict[str, Scorer] = {}
         self._reference: Source | None = None
@@ -245,9 +262,9 @@ class Result:
         job = self.job
         told: set[str] = set()
         for feature in job.features:
-            model = load_model(feature.model)
+            session = self._open_session(feature.model, job.device, job.threads)
+            model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
-            session = Session(model, job.device, job.threads)
             self._scorers[feature.column] = Scorer(session, View.of(policy, model.stride))
             self.models[feature.column] = model
             if model.smoke and model.id not in told:
