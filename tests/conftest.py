@@ -78,3 +78,11 @@ def draw_yuv(
             for part in parts
         ]
     return b"".join(planes)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Six frames of 64x48, 4:2:0, 8 bits."""
+    path = tmp_path / "clip.yuv"
+    path.write_bytes(draw_yuv(6, 48, 64))
+    return path

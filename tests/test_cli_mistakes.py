@@ -1,0 +1,133 @@
+"""Mistakes, accidents and interruptions: a sentence, an exit status, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.command import DEMO, SIZE, invoke, scores
+from tests.conftest import draw_yuv
+from tests.networks import convolution, node, save, student
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ((), 0, "Usage"),
+        (("--output", "a.json"), 2, "No video was given"),
+        (("clip.yuv", "--distorted", "clip.yuv", *SIZE), 2, "One video"),
+        (("clip.yuv", "other.yuv", *SIZE), 2, "behind --reference"),
+        (("clip.yuv", *SIZE, "-o", ""), 2, "names no file"),
+        (("jion", "a.json", "b.json", "-o", "c.json"), 2, "Did you mean join"),
+        (("modles", "-o", "c.json"), 2, "Did you mean models"),
+        (("clip.yuv", *SIZE, "--widht", "3"), 2, "--width"),
+        (("clip.yuv", *SIZE, "--frame-count", "3"), 2, "--frame"),
+        (("clip.yuv", "-w", "wide", "-h", "48"), 2, "no whole number"),
+        (("clip.yuv", "-w", "64"), 2, "height"),
+        (("clip.yuv",), 2, "--width"),
+        (("clip.yuv", *SIZE, "-p", "421"), 2, "Choose 420"),
+        (("clip.yuv", *SIZE, "-b", "9"), 2, "10"),
+        (("clip.yuv", *SIZE, "--json", "--xml"), 2, "--xml and --json"),
+        (("clip.yuv", *SIZE, "--feature", "psnr"), 2, "vmafsal join"),
+        (("clip.yuv", *SIZE, "--feature", "mobilesal=colour=bt601"), 2, "Did you mean color"),
+        (("clip.yuv", *SIZE, "--subsample", "0"), 2, "--subsample"),
+        (("clip.yuv", *SIZE, "--threads", "0"), 2, "--threads"),
+        (("clip.yuv", *SIZE, "--batch-size", "0"), 2, "--batch-size"),
+        (("clip.yuv", *SIZE, "--batch-size", "big"), 2, "auto"),
+        (("clip.yuv", *SIZE, "--device", "gpu"), 2, "Choose auto"),
+        (("clip.yuv", *SIZE, "--device", "cuda:63"), 1, "cannot be used here"),
+        (("clip.yuv", *SIZE, "--gpumask", "x"), 2, "--gpumask is a number"),
+        (("demo.mp4", "-p", "444"), 1, "holds 420, which --pixel_format 444 contradicts"),
+        (("demo.mp4", "-b", "10"), 1, "holds 8, which --bitdepth 10 contradicts"),
+        (("demo.mp4", *SIZE), 1, "leave out --width and --height"),
+        (("clip.yuv", *SIZE, "--gpumask", "1", "--device", "cuda"), 2, "--gpumask"),
+        (("-", "--reference", "-", *SIZE), 2, "Only one"),
+        (("nowhere.yuv", *SIZE), 1, "does not exist"),
+        (("clip.yuv", "-w", "0", "-h", "48"), 2, "width"),
+        (("clip.yuv", "-w", "-64", "-h", "48"), 2, "width"),
+        (("clip.yuv", "-w", "999999999", "-h", "48"), 2, "width"),
+        (("clip.yuv", "-w", "640", "-h", "480"), 1, "less than one frame|shorter than one frame"),
+        (("clip.yuv", *SIZE, "--frame_skip_dist", "6"), 1, "leaves nothing"),
+        (("-r", "clip.yuv", "-d", "clip.yuv", *SIZE, "--frame_skip_ref", "9"), 1, "leaves nothing"),
+        (("clip.yuv", *SIZE, "--feature", "mobilesal=model_path=no.onnx"), 1, "does not exist"),
+        (("clip.yuv", *SIZE, "--feature", "mobilesal=model_path=."), 1, "is a directory"),
+        (("clip.yuv", *SIZE, "--feature", "mobilesal=model_path=clip.yuv"), 1, "not an ONNX"),
+        (("clip.yuv", *SIZE, "--feature", "mobilesal=model_path=nan.onnx"), 1, "NaN"),
+        (("clip.yuv", *SIZE, "-o", "no/folder/a.json"), 1, "folder"),
+        (("clip.yuv", *SIZE, "-o", "."), 1, "folder"),
+        (("clip.yuv", *SIZE, "-o", "clip.yuv"), 1, "another name"),
+        (("clip.yuv", *SIZE, "-o", "/dev/full"), 1, "full"),
+        ((".", *SIZE), 1, "directory|folder"),
+        (("empty.yuv", *SIZE), 1, "empty"),
+        (("model.onnx",), 1, "video"),
+    ],
+)
+def test_mistakes_get_a_sentence_and_leave_no_log(
+    args: tuple[str, ...],
+    code: int,
+    message: str,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.yuv").touch()
+    shutil.copy(DEMO / "demo_dist.mp4", tmp_path / "demo.mp4")
+    student(tmp_path / "model.onnx")
+    nan = [node("Sub", ["x", "x"], "z"), node("Div", ["z", "z"], "saliency_map")]
+    save(
+        tmp_path / "nan.onnx",
+        [node("Conv", ["input", "w"], "x"), *nan],
+        weights={"w": convolution(0, 1, 3, 1)},
+    )
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    output = () if "-o" in args or "--output" in args or not args else ("-o", "a.json")
+    exit_code, out, err = invoke(*args, *output)
+    assert exit_code == code, err
+    text = " ".join((out + err).replace("│", " ").split())
+    assert re.search(message, text), text
+    assert "Traceback" not in text
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_partial_last_frame(clip: Path, tmp_path: Path) -> None:
+    clip.write_bytes(clip.read_bytes() + b"x" * 1000)
+    code, _, err = invoke(clip, *SIZE, "-o", tmp_path / "a.json")
+    assert code == 0
+    assert len(scores(tmp_path / "a.json")) == 6
+    (notice,) = (line for line in err.splitlines() if "1,000" in line or "1000" in line)
+    assert "left out" in notice
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmafsal", "-", *SIZE, "--ndjson", "-o", "a.json"],
+        stdin=reader,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    os.write(writer, draw_yuv(20, 48, 64)[:60_000])
+    assert process.stdout is not None
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".vmafsal-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    # The input stays open: the reading thread sits in a read that does not return.
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    os.close(reader)
+    os.close(writer)
+    assert process.returncode == 130
+    assert b"Interrupted" in err
+    assert b"Traceback" not in err
+    assert os.listdir(tmp_path) == []
