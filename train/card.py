@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from train.architectures import Architecture, architecture
 from train.checkpoint import Checkpoint
 from train.known import CORPORA, PUBLISHED, PUBLISHED_NOTE
-from train.net import FIELD_OF_VIEW, PARAMETERS, STRIDE
 
 __all__ = ["Facts", "card"]
-
-DECODER = {
-    "v1": "2×2 transposed convolutions of stride 2",
-    "v2": "bilinear ×2 followed by a 3×3 convolution",
-}
 
 COLUMNS = (
     ("IoU", "iou"),
@@ -95,9 +90,10 @@ class Facts:
     def description(self) -> str:
         """One sentence for `vmafsal models`."""
         names = ", ".join(Path(entry["root"]).name for entry in self.data)
+        known = architecture(self.arch)
         return (
-            f"Student {self.arch}: {PARAMETERS[self.arch]:,} parameters, decoder of "
-            f"{DECODER[self.arch]}; native size. Trained on {names}."
+            f"Student {self.arch}: {known.parameters:,} parameters, {known.summary}. "
+            f"Trained on {names}."
         )
 
 
@@ -180,7 +176,41 @@ def _data_notes(facts: Facts) -> Iterable[str]:
                 f", kept only where people looked (the gaze map, blurred by {gate['blur']:.0%} of "
                 f"the short side, opens between {gate['low']:g} and {gate['high']:g} of its peak)"
             )
+            if "doubt" in gate:
+                low, high = gate["doubt"]
+                text += (
+                    "; raised to one half, the label that weighs least, where people looked "
+                    f"({low:g} to {high:g} of the peak) at what it denies"
+                )
         yield text + "."
+
+
+def _losses(config: dict[str, Any]) -> str:
+    """Optimiser and loss; a checkpoint that says nothing of them had the plain ones."""
+    text = f"Adam {config['lr']:g} falling to 0 as a cosine, "
+    if config.get("optimizer", "adam") == "adamw":
+        text = (
+            f"AdamW {config['lr']:g} falling to 0 as a cosine, decay {config['weight_decay']:g}, "
+        )
+    if config.get("soft_iou"):
+        return text + f"BCE + {config['soft_iou']:g} soft IoU"
+    return text + "BCE + Dice"
+
+
+def _composites(config: dict[str, Any]) -> str:
+    how = config.get("composition", {"object_size": (0.15, 0.85)})
+    low, high = how["object_size"]
+    cut = "the hard labels"
+    if how.get("by_set"):
+        cut = "the hard labels and from confident soft ones"
+    size = f"{low:g} to {high:g} of the frame" + (
+        ", small ones as often as large," if how.get("log_size") else ""
+    )
+    return (
+        f"{config['composites']:,} composites an epoch: objects cut from {cut}, "
+        f"pasted at {size} on the softly labelled scenes, beside blobs of "
+        "foreign texture labelled background"
+    )
 
 
 def _recipe(facts: Facts) -> str:
@@ -188,8 +218,8 @@ def _recipe(facts: Facts) -> str:
     low, high = augment["short_side"]
     sides = f"{low}" if low == high else f"{low} to {high}"
     parts = [
-        f"{len(facts.history)} epochs, batch {config['batch']}, Adam {config['lr']:g} falling to 0 "
-        f"as a cosine, BCE + Dice, seed {config['seed']}",
+        f"{len(facts.history)} epochs, batch {config['batch']}, {_losses(config)}, "
+        f"seed {config['seed']}",
         f"crops of {augment['crop']} after the short side was set to {sides}",
     ]
     if augment["flip"]:
@@ -201,10 +231,16 @@ def _recipe(facts: Facts) -> str:
     if augment["degrade"]:
         parts.append(f"JPEG, noise, blur or rescaling in {augment['degrade']:.0%}")
     if config["composites"]:
+        parts.append(_composites(config))
+    if config.get("rescale"):
+        sides = ", ".join(str(side) for side in config["rescale"])
+        parts.append(f"each batch resized to a side drawn from {sides}")
+    if config.get("ema"):
+        parts.append(f"the weights are averages that decay by {config['ema']:g} a step")
+    if config.get("init_sha256"):
         parts.append(
-            f"{config['composites']:,} composites an epoch: objects cut from the hard labels, "
-            "pasted at 0.15 to 0.85 of the frame on the softly labelled scenes, beside blobs of "
-            "foreign texture labelled background"
+            f"begun with the best weights of the checkpoint `{config['init_sha256'][:8]}` of a run "
+            "before"
         )
     return "; ".join(parts) + "."
 
@@ -233,9 +269,36 @@ def _failures(facts: Facts) -> Iterable[str]:
         yield f"- {entry['data']} at {entry['short_side']}: {stems}"
 
 
+def _how_it_runs(known: Architecture) -> str:
+    if known.short_side is None:
+        return (
+            "It runs at the picture's own size, with the C extractor's colour numerics, so that "
+            "`saliency_mean` is the number that the extractor prints with the same file."
+        )
+    return (
+        f"Pictures are resampled to short side {known.short_side} first (area average down, "
+        "bilinear up) and coloured by their tags, so that `saliency_mean` says the same of every "
+        "rung of a ladder."
+    )
+
+
+def _limits(known: Architecture) -> Iterable[str]:
+    if known.field_of_view is not None:
+        yield (
+            "- The number follows the size of the picture: the network sees "
+            f"{known.field_of_view} pixels at a time, and of a larger object only parts. Compare "
+            "only pictures of one size."
+        )
+    else:
+        yield (
+            f"- Everything is seen at short side {known.short_side}: an object of a few hundredths "
+            "of the frame's height is too small for it at every resolution."
+        )
+
+
 def card(facts: Facts) -> str:
     """The card as Markdown; every figure in it comes from `facts`."""
-    run = facts.run
+    run, known = facts.run, architecture(facts.arch)
     seconds = sum(epoch["seconds"] for epoch in facts.history)
     gate = "passed" if facts.gate is None else f"**failed**: {facts.gate}"
     parity = ", ".join(f"{value:.1e} at {size}" for size, value in facts.parity.items())
@@ -244,15 +307,13 @@ def card(facts: Facts) -> str:
     lines = [
         f"# {facts.id}",
         "",
-        f"A saliency student of {PARAMETERS[facts.arch]:,} trainable parameters: an encoder of "
-        f"three levels and a decoder that doubles the size by {DECODER[facts.arch]}. It runs at "
-        "the picture's own size, with the C extractor's colour numerics, so that `saliency_mean` "
-        "is the number that the extractor prints with the same file.",
+        f"A saliency student of {known.parameters:,} trainable parameters: {known.what}. "
+        + _how_it_runs(known),
         "",
         f"- File: `{facts.id}.onnx`, sha256 `{facts.sha256}`, opset 17, BatchNorm folded.",
         f"- Input `input` float32 [N, 3, H, W], RGB normalised with ImageNet's mean and "
-        f"deviation, H and W multiples of {STRIDE}; output `saliency_map` float32 [N, 1, H, W] "
-        "in [0, 1].",
+        f"deviation, H and W multiples of {known.stride}; output `saliency_map` float32 "
+        "[N, 1, H, W] in [0, 1].",
         f"- PyTorch and ONNX Runtime differ by at most {parity}.",
         f"- Gate on the fold: {gate}.",
         "",
@@ -296,9 +357,7 @@ def card(facts: Facts) -> str:
         "",
         "## What it cannot do",
         "",
-        "- The number follows the size of the picture: the network sees "
-        f"{FIELD_OF_VIEW[facts.arch]} pixels at a time, and of a larger object only parts. Compare "
-        "only pictures of one size.",
+        *_limits(known),
         "- It knows best what its training sets show. On other pictures it misses objects and sees "
         "some where there are none; the scores on sets it was not trained on say how often.",
         "- Scores of the published students on a DUTS-TR fold (IoU 0.6558 and 0.7105) belong to "

@@ -31,6 +31,8 @@ class Checkpoint:
     best_epoch: int
     best_iou: float
     history: list[dict[str, float]]
+    average: dict[str, torch.Tensor] | None = None
+    """The moving average of the weights; None where the run keeps none."""
 
     @classmethod
     def begin(
@@ -49,12 +51,15 @@ class Checkpoint:
         iou: float,
         lr: float,
         seconds: float,
+        average: nn.Module | None = None,
     ) -> None:
-        """Take over the state after an epoch."""
+        """Take over the state after an epoch; `iou` is that of the average where there is one."""
         self.epoch += 1
         self.model, self.optimizer = _copy(net), optimizer.state_dict()
         if math.isnan(iou) or self.best_epoch == 0 or iou > self.best_iou:
-            self.best, self.best_epoch, self.best_iou = self.model, self.epoch, iou
+            answer = self.model if average is None else _copy(average)
+            self.best, self.best_epoch, self.best_iou = answer, self.epoch, iou
+        self.average = None if average is None else _copy(average)
         self.history.append(
             {"epoch": self.epoch, "loss": loss, "iou": iou, "lr": lr, "seconds": seconds}
         )

@@ -32,7 +32,7 @@ def _pair(text: str, kind: type[T], option: str) -> tuple[T, T]:
 
 
 def fit(
-    arch: Annotated[str, typer.Option(help="v1 or v2.")],
+    arch: Annotated[str, typer.Option(help="v1, v2 or v3.")],
     data: Annotated[
         list[str],
         typer.Option(
@@ -78,6 +78,35 @@ def fit(
     precision: Annotated[str, typer.Option(help="auto, bfloat16 or float32.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch's choice.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw samples.")] = 0,
+    optimizer: Annotated[str, typer.Option(help="adam or adamw.")] = "adam",
+    weight_decay: Annotated[float, typer.Option(min=0.0, help="AdamW's, of kernels alone.")] = 0.0,
+    warmup: Annotated[int, typer.Option(min=0, help="Steps until --lr is reached.")] = 0,
+    ema: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.99999, help="Decay of averaged weights; 0 averages none."),
+    ] = 0.0,
+    soft_iou: Annotated[
+        float, typer.Option(min=0.0, help="BCE + this · (1 - soft IoU); 0: BCE + Dice.")
+    ] = 0.0,
+    rescale: Annotated[
+        str, typer.Option(help="Sides to resize a batch of crops to, one drawn a step: 128,192.")
+    ] = "",
+    object_size: Annotated[
+        str, typer.Option(help="Longest side of a pasted object, as shares of the crop's.")
+    ] = "0.15,0.85",
+    log_size: Annotated[
+        bool, typer.Option("--log-size", help="Draw that size log-uniformly: more small ones.")
+    ] = False,
+    by_set: Annotated[
+        bool,
+        typer.Option(
+            "--by-set",
+            help="Cut objects as often as the sets' weights say, and from confident soft labels.",
+        ),
+    ] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="Begin with the best weights of this checkpoint.pt.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     metrics_out: Annotated[
         Path | None, typer.Option(help="Metrics as JSON; OUT/metrics.json by default.")
@@ -93,9 +122,11 @@ def fit(
 
         python -m train fit --arch v2 --data DUTS-TR --out runs/v2 --resume
     """
+    from train.architectures import ARCHITECTURES
     from train.augment import Augment
+    from train.compose import Composition
     from train.data import open_dataset
-    from train.net import ARCHITECTURES
+    from train.provenance import sha256_of
     from train.recipe import Recipe
     from train.record import run_and_record
 
@@ -103,6 +134,13 @@ def fit(
         raise UsageError(f"--arch {arch}: there are {', '.join(ARCHITECTURES)}.")
     if precision not in ("auto", "bfloat16", "float32"):
         raise UsageError(f"--precision {precision}: choose auto, bfloat16 or float32.")
+    if optimizer not in ("adam", "adamw"):
+        raise UsageError(f"--optimizer {optimizer}: choose adam or adamw.")
+    smallest, largest = _pair(object_size, float, "--object-size")
+    if not 0.0 < smallest < largest <= 2.0:
+        raise UsageError(f"--object-size {object_size}: shares above 0 and up to 2 are expected.")
+    if init is not None and not init.is_file():
+        raise InputError(f"There is no checkpoint {init} to begin with.")
     sides = _numbers(short_side, int, "--short-side")
     if len(sides) > 2:
         raise UsageError(f"--short-side {short_side}: one or two sizes are expected, as 160,288.")
@@ -121,11 +159,20 @@ def fit(
         device=device,
         precision=precision,
         threads=threads,
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        ema=ema,
+        soft_iou=soft_iou,
+        rescale=tuple(_numbers(rescale, int, "--rescale")) if rescale else (),
+        composition=Composition((smallest, largest), log_size, by_set),
+        init_sha256=None if init is None else sha256_of(init),
     )
     datasets = [open_dataset(spec) for spec in data]
     out = out or Path("runs") / arch
     try:
-        run_and_record(recipe, datasets, out, resume, workers, metrics_out or out / "metrics.json")
+        record = metrics_out or out / "metrics.json"
+        run_and_record(recipe, datasets, out, resume, workers, record, init)
     except KeyboardInterrupt:
         typer.echo(
             f"Interrupted. {out / 'checkpoint.pt'} holds every finished epoch; the same command "
@@ -218,6 +265,13 @@ def pseudo_label(
     gaze_ramp: Annotated[
         str, typer.Option(help="Shares of the gaze map's peak: no label below, full above.")
     ] = "0.06,0.18",
+    gaze_doubt: Annotated[
+        str | None,
+        typer.Option(
+            help="Shares of the gaze map's peak, as 0.3,0.6: where people looked and the models "
+            "see nothing, the label becomes one half, which weighs little."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: one a core.")] = 0,
 ) -> None:
     """Write soft labels for a folder of images, averaged over models, scales and flips.
@@ -236,7 +290,8 @@ def pseudo_label(
     gate = None
     if gaze is not None:
         low, high = _pair(gaze_ramp, float, "--gaze-ramp")
-        gate = Gate(gaze, gaze_blur, low, high)
+        doubt = None if gaze_doubt is None else _pair(gaze_doubt, float, "--gaze-doubt")
+        gate = Gate(gaze, gaze_blur, low, high, doubt)
     sides = tuple(_numbers(scales, int, "--scales"))
     if min(sides) < 8:
         raise UsageError(f"--scales {scales}: a short side of at least 8 pixels is expected.")

@@ -8,6 +8,7 @@ texture with the same feathered edge, labelled background, keeps the edge from g
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -15,7 +16,7 @@ from PIL import Image, ImageFilter
 from train.augment import Augment, crop_resized, photometric, resize_planes
 from train.data import Item, Items
 
-__all__ = ["Composer", "blob", "cut_out", "paste"]
+__all__ = ["Composer", "Composition", "blob", "cut_confident", "cut_out", "paste"]
 
 OBJECTS = (0.12, 0.63, 0.25)
 """Probabilities of no, one, two objects on a scene."""
@@ -25,6 +26,22 @@ DISTRACTORS = 4
 """At most one fewer than this many blobs on a scene."""
 MIN_OBJECT_SHARE = 0.01
 """An object smaller than this share of its own image is not worth pasting."""
+MAX_OBJECT_SHARE = 0.5
+"""A softly labelled object larger than this share of its image is rather the scene."""
+CONFIDENT = 0.75
+"""Mean soft label of an object that is taken for one without a person having said so."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How composites are made; the defaults are the plain way."""
+
+    object_size: tuple[float, float] = OBJECT_SIZE
+    log_size: bool = False
+    """Sizes are drawn log-uniformly: as many objects between 0.1 and 0.2 as from 0.4 to 0.8."""
+    by_set: bool = False
+    """Objects are drawn as often as the weights of their sets say, and confident ones are cut
+    from softly labelled images too; else from every hard-labelled image alike."""
 
 
 def cut_out(item: Item) -> np.ndarray | None:
@@ -39,6 +56,27 @@ def cut_out(item: Item) -> np.ndarray | None:
     rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     return np.dstack([item.image[box], item.label[box]])
+
+
+def cut_confident(item: Item) -> np.ndarray | None:
+    """The largest connected piece of a soft label as uint8 [h, w, 4], if it is no doubtful one.
+
+    Returns:
+        None where it is too small, too large, or its mean label is below CONFIDENT.
+    """
+    from scipy.ndimage import find_objects, label
+
+    pieces, count = label(item.label > 127)
+    if count == 0:
+        return None
+    largest = int(np.bincount(pieces.ravel())[1:].argmax()) + 1
+    inside = pieces == largest
+    if not MIN_OBJECT_SHARE <= inside.mean() <= MAX_OBJECT_SHARE:
+        return None
+    if item.label[inside].mean() < 255.0 * CONFIDENT:
+        return None
+    box = find_objects(pieces)[largest - 1]
+    return np.dstack([item.image[box], np.where(inside[box], 255, 0).astype(np.uint8)])
 
 
 def blob(side: int, rng: np.random.Generator) -> np.ndarray:
@@ -92,13 +130,23 @@ class Composer:
         objects: indices of hard-labelled items, from which objects are cut.
         scenes: indices of the items that serve as backgrounds.
         soft_floor: what a scene's own doubtful parts weigh under a composite.
+        style: how composites are made.
+        odds: how often each of `objects` is drawn; None is alike.
     """
 
     def __init__(
-        self, items: Items, objects: Sequence[int], scenes: Sequence[int], soft_floor: float
+        self,
+        items: Items,
+        objects: Sequence[int],
+        scenes: Sequence[int],
+        soft_floor: float,
+        style: Composition | None = None,
+        odds: Sequence[float] | None = None,
     ) -> None:
         self._items, self._objects, self._scenes = items, objects, scenes
         self._soft_floor = soft_floor
+        self._style = style or Composition()
+        self._odds = None if odds is None else np.asarray(odds) / np.sum(odds)
 
     def draw(self, options: Augment, rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
         """One composite and the indices of the items in it.
@@ -122,11 +170,12 @@ class Composer:
             top, left = self._place(options.crop, size, size, rng)
             paste(canvas, rgb, alpha, top, left, 0)
         for _ in range(count):
-            used.append(int(rng.choice(self._objects)))
-            cut = cut_out(self._items[used[-1]])
+            used.append(int(rng.choice(self._objects, p=self._odds)))
+            item = self._items[used[-1]]
+            cut = cut_confident(item) if item.pair.soft else cut_out(item)
             if cut is None:
                 continue
-            longest = options.crop * rng.uniform(*OBJECT_SIZE)
+            longest = options.crop * self._size(rng)
             scale = longest / max(cut.shape[:2])
             stretch = float(np.exp(rng.uniform(-options.stretch, options.stretch) / 2.0))
             h = max(4, round(cut.shape[0] * scale / stretch))
@@ -138,6 +187,13 @@ class Composer:
             rgb = photometric(patch[..., :3], rng)
             paste(canvas, rgb, feather(patch[..., 3], rng), top, left, 255)
         return canvas, used
+
+    def _size(self, rng: np.random.Generator) -> float:
+        """Longest side of an object, as a share of the crop's side."""
+        low, high = self._style.object_size
+        if self._style.log_size:
+            return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        return float(rng.uniform(low, high))
 
     @staticmethod
     def _place(side: int, h: int, w: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -61,7 +61,13 @@ def load_corpus(
         by_weight.setdefault((pair.label.parent, weight_of[pair]), []).append(i)
     sets = [(indices, weight) for (_, weight), indices in by_weight.items()]
     samples = Samples(
-        items, sets, recipe.augment, recipe.seed, recipe.composites, recipe.soft_floor
+        items,
+        sets,
+        recipe.augment,
+        recipe.seed,
+        recipe.composites,
+        recipe.soft_floor,
+        recipe.composition,
     )
     per_epoch = len(samples.plan(0))
     if per_epoch < recipe.batch:

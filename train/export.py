@@ -18,9 +18,9 @@ from torch import nn
 from torch.jit._trace import TracerWarning
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from train.architectures import architecture, build
 from train.card import Facts, card
 from train.checkpoint import Checkpoint
-from train.net import PARAMETERS, STRIDE, Student, build
 from train.output import write_whole
 from train.provenance import sha256_of
 from vmafsal.errors import InputError, ModelError
@@ -49,7 +49,7 @@ class Exported:
     """Why the model must not become the default; None where it may."""
 
 
-def fold_batch_norm(net: Student) -> Student:
+def fold_batch_norm(net: nn.Module) -> nn.Module:
     """A copy in evaluation mode, every BatchNorm folded into the convolution before it."""
     net = copy.deepcopy(net).cpu().eval()
     for block in list(net.modules()):
@@ -64,7 +64,7 @@ def fold_batch_norm(net: Student) -> Student:
     return net
 
 
-def to_onnx(net: Student, path: Path) -> None:
+def to_onnx(net: nn.Module, path: Path) -> None:
     """Write a network with free N, H and W: `input` to `saliency_map`; the same bytes each time."""
     free = {0: "N", 2: "H", 3: "W"}
     with warnings.catch_warnings():
@@ -74,7 +74,7 @@ def to_onnx(net: Student, path: Path) -> None:
         warnings.filterwarnings("ignore", category=TracerWarning)
         torch.onnx.export(
             fold_batch_norm(net),
-            (torch.zeros(1, 3, 8 * STRIDE, 8 * STRIDE),),
+            (torch.zeros(1, 3, 64, 64),),
             str(path),
             opset_version=OPSET,
             dynamo=False,
@@ -84,7 +84,7 @@ def to_onnx(net: Student, path: Path) -> None:
         )
 
 
-def parity(net: Student, session: Session) -> dict[str, float]:
+def parity(net: nn.Module, session: Session, stride: int = 8) -> dict[str, float]:
     """Largest difference between PyTorch (BatchNorm not folded) and ONNX Runtime, float32.
 
     Returns:
@@ -94,7 +94,7 @@ def parity(net: Student, session: Session) -> dict[str, float]:
     rng = np.random.default_rng(0)
     differences = {}
     for height, width in PARITY_SIZES:
-        shape = (1, 3, height + -height % STRIDE, width + -width % STRIDE)
+        shape = (1, 3, height + -height % stride, width + -width % stride)
         picture = rng.standard_normal(shape, np.float32)
         with torch.no_grad():
             expected = net(torch.from_numpy(picture)).numpy()
@@ -133,12 +133,14 @@ def gate_failure(state: Checkpoint, rival: Checkpoint | None) -> str | None:
 
 
 def sidecar(facts: Facts) -> dict[str, Any]:
-    """What stands in `<id>.json`; no `input` policy: native size, the C extractor's colour."""
+    """What stands in `<id>.json`; without an `input` policy: native, the C extractor's colour."""
+    known = architecture(facts.arch)
     return {
         "id": facts.id,
         "description": facts.description,
-        "stride": STRIDE,
-        "parameters": PARAMETERS[facts.arch],
+        "stride": known.stride,
+        "parameters": known.parameters,
+        **({} if known.policy is None else {"input": known.policy}),
         "trained_on": [Path(entry["root"]).name for entry in facts.data],
         "fold": facts.fold,
         "scores": facts.scores,
@@ -222,7 +224,8 @@ def export_student(
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"{model_id}.onnx"
         to_onnx(net, draft)
-        differences = parity(net, Session(load_model(str(draft)), device="cpu"))
+        session = Session(load_model(str(draft)), device="cpu")
+        differences = parity(net, session, architecture(state.config["arch"]).stride)
         far = {size: value for size, value in differences.items() if not value <= PARITY_LIMIT}
         if far:
             listed = ", ".join(f"{value:.1e} at {size}" for size, value in far.items())

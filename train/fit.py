@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +17,13 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from train.architectures import architecture, build
 from train.augment import resize_planes
 from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, save_checkpoint
 from train.corpus import load_corpus
 from train.data import Dataset, Items
 from train.device import World, autocast_dtype, choose_device, distributed, process_world
-from train.loss import bce_dice
-from train.net import STRIDE, build
+from train.loss import bce_dice, bce_iou
 from train.output import Progress
 from train.recipe import Recipe
 from train.samples import Key, Samples
@@ -41,7 +43,12 @@ def normalise(rgb: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def fold_iou(
-    net: nn.Module, items: Items, side: int, device: torch.device, dtype: torch.dtype
+    net: nn.Module,
+    items: Items,
+    side: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    stride: int = 8,
 ) -> float:
     """Mean over images of the IoU at 0.5, the map resized to the mask; NaN without images.
 
@@ -56,7 +63,7 @@ def fold_iou(
         h, w = round(height * scale), round(width * scale)
         rgb = torch.from_numpy(resize_planes(item.image, h, w).transpose(2, 0, 1).copy())
         x = normalise(rgb[None].to(device))
-        x = F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="replicate")
+        x = F.pad(x, (0, -w % stride, 0, -h % stride), mode="replicate")
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             found = net(x, logits=True)[..., :h, :w]
         found = torch.sigmoid(found.float())
@@ -93,6 +100,39 @@ def _learning_rate(recipe: Recipe, done: float) -> float:
     return recipe.lr * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
+def _optimizer(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
+    """Adam, or AdamW whose decay spares biases and normalisations."""
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(net.parameters(), lr=recipe.lr)
+    kernels = [p for p in net.parameters() if p.dim() > 1]
+    others = [p for p in net.parameters() if p.dim() <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": kernels, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.lr)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
+    """Move an average of the weights towards them; the first steps count more than later ones."""
+    share = 1.0 - min(decay, (1 + step) / (10 + step))
+    now = net.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(now[name], share)
+        else:
+            value.copy_(now[name])
+
+
+def _rescaled(planes: torch.Tensor, recipe: Recipe, epoch: int, step: int) -> torch.Tensor:
+    """A batch resized to the side that its step draws."""
+    side = int(np.random.default_rng([recipe.seed, epoch, step, 1]).choice(recipe.rescale))
+    return F.interpolate(
+        planes.float(), (side, side), mode="bilinear", align_corners=False, antialias=True
+    )
+
+
 def fit(
     recipe: Recipe,
     datasets: list[Dataset],
@@ -101,6 +141,7 @@ def fit(
     workers: int = 0,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
+    init: Checkpoint | None = None,
 ) -> Checkpoint:
     """Train a student; `out/checkpoint.pt` is written before the first epoch and after each.
 
@@ -109,6 +150,7 @@ def fit(
         workers: processes that draw samples; they do not change what is drawn.
         say: told facts in sentences.
         progress: told how far an epoch is.
+        init: its best weights are what the run begins with.
     Returns:
         the last checkpoint; `best` in it holds the weights of the best epoch.
     Raises:
@@ -129,13 +171,25 @@ def fit(
     torch.manual_seed(recipe.seed)
     net = build(recipe.arch).to(device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adam = torch.optim.Adam(net.parameters(), lr=recipe.lr)
+    if init is not None:
+        if init.config["arch"] != recipe.arch:
+            raise UsageError(
+                f"--init is a {init.config['arch']}, and --arch is {recipe.arch}; "
+                "weights fit their own architecture alone."
+            )
+        net.load_state_dict(init.best)
+    average = copy.deepcopy(net) if recipe.ema else None
+    stride = architecture(recipe.arch).stride
+    adam = _optimizer(recipe, net)
     corpus = load_corpus(recipe, datasets, say)
     config = {**asdict(recipe), "data": corpus.facts, "world_size": world.size}
     if resume:
         state = load_checkpoint(path)
-        refuse_other_options(state.config, config)
+        # Options that a checkpoint knows nothing of were what they are by default.
+        refuse_other_options({**asdict(Recipe(recipe.arch)), **state.config}, config)
         net.load_state_dict(state.model)
+        if average is not None and state.average is not None:
+            average.load_state_dict(state.average)
         adam.load_state_dict(state.optimizer)
     else:
         state = Checkpoint.begin(config, net, adam)
@@ -150,11 +204,20 @@ def fit(
             net.train()
             for step, planes in enumerate(_load(corpus.samples, keys, workers, device)):
                 rate = _learning_rate(recipe, (epoch + step / len(keys)) / recipe.epochs)
+                taken = epoch * len(keys) + step
+                if taken < recipe.warmup:
+                    rate *= (taken + 1) / recipe.warmup
+                if recipe.rescale:
+                    planes = _rescaled(planes, recipe, epoch, step)
                 for group in adam.param_groups:
                     group["lr"] = rate
                 with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                     logits = model(normalise(planes[:, :3]), logits=True)
-                loss = bce_dice(logits, planes[:, 3:4] / 255.0, planes[:, 4:5] / 255.0)
+                target, weight = planes[:, 3:4] / 255.0, planes[:, 4:5] / 255.0
+                if recipe.soft_iou:
+                    loss = bce_iou(logits, target, weight, recipe.soft_iou)
+                else:
+                    loss = bce_dice(logits, target, weight)
                 adam.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
                 losses.append(loss.item())
@@ -167,12 +230,17 @@ def fit(
                         "lower --lr; --resume goes on from the last whole epoch."
                     )
                 adam.step()
+                if average is not None:
+                    _follow(average, net, recipe.ema, taken)
                 if progress is not None:
                     progress(f"epoch {epoch + 1} of {recipe.epochs}", step + 1, len(keys))
-            iou = fold_iou(net, corpus.fold, recipe.eval_side, device, dtype)
+            answer = net if average is None else average
+            iou = fold_iou(answer, corpus.fold, recipe.eval_side, device, dtype, stride)
             seconds = time.monotonic() - started
             mean = sum(losses) / len(losses)
-            state.finish_epoch(net, adam, loss=mean, iou=iou, lr=rate, seconds=seconds)
+            state.finish_epoch(
+                net, adam, loss=mean, iou=iou, lr=rate, seconds=seconds, average=average
+            )
             if world.rank == 0:
                 save_checkpoint(state, path)
             say(

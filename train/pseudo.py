@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from vmafsal.model import load_model
 from vmafsal.session import Session
 from vmafsal.sidecar import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["Gate", "gate_from_gaze", "pseudo_label", "soft_label"]
+__all__ = ["Gate", "gate_from_gaze", "gated", "pseudo_label", "soft_label"]
 
 MEAN = np.array(IMAGENET_MEAN, np.float32)
 DEVIATION = np.array(IMAGENET_STD, np.float32)
@@ -37,6 +37,27 @@ class Gate:
     low: float = 0.06
     high: float = 0.18
     """Of the peak: below `low` the label is 0, above `high` it stays, between it is a ramp."""
+    doubt: tuple[float, float] | None = None
+    """The same ramp for doubt: where people looked and the label says nothing it rises to 1/2,
+    which counts little in the loss. None leaves such places background."""
+
+
+def gated(label: np.ndarray, density: np.ndarray, gate: Gate) -> np.ndarray:
+    """A label kept where people looked, and doubted where they looked at what it denies.
+
+    Args:
+        label: float32 [H, W] in [0, 1].
+        density: uint8 [H, W], fixation density.
+    Returns:
+        float32 [H, W] in [0, 1].
+    """
+    kept: np.ndarray = label * gate_from_gaze(density, gate)
+    if gate.doubt is None or not density.any():
+        return kept
+    low, high = gate.doubt
+    watched = gate_from_gaze(density, replace(gate, low=low, high=high))
+    doubted: np.ndarray = np.maximum(kept, 0.5 * watched)
+    return doubted
 
 
 def gate_from_gaze(density: np.ndarray, gate: Gate) -> np.ndarray:
@@ -139,6 +160,7 @@ def pseudo_label(
             "blur": gate.blur,
             "low": gate.low,
             "high": gate.high,
+            **({} if gate.doubt is None else {"doubt": list(gate.doubt)}),
         },
     }
     try:
@@ -157,7 +179,7 @@ def pseudo_label(
             opinions = [soft_label(s.run, image, scales, flip, stride) for s, stride in sessions]
             label = np.mean(opinions, axis=0)
             if gate is not None:
-                label = label * gate_from_gaze(_gaze_map(path, image, gate), gate)
+                label = gated(label, _gaze_map(path, image, gate), gate)
             pixels = np.round(255.0 * np.clip(label, 0.0, 1.0)).astype(np.uint8)
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, format="PNG")

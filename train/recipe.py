@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from train.architectures import architecture
 from train.augment import Augment
-from train.net import STRIDE
+from train.compose import Composition
 from vmafsal.errors import UsageError
 
 __all__ = ["Recipe"]
@@ -34,6 +35,21 @@ class Recipe:
     """bfloat16, float32, or auto: bfloat16 where the device computes with it."""
     threads: int = 0
     """CPU threads of torch; 0 is torch's own choice."""
+    optimizer: str = "adam"
+    """adam, or adamw with `weight_decay`."""
+    weight_decay: float = 0.0
+    warmup: int = 0
+    """Steps over which the learning rate rises to `lr`."""
+    ema: float = 0.0
+    """Decay of the moving average of the weights, which then is what is measured and exported;
+    0 exports the weights themselves."""
+    soft_iou: float = 0.0
+    """Weight of 1 - soft IoU beside BCE; 0 is BCE + Dice."""
+    rescale: tuple[int, ...] = ()
+    """Sides that a batch of crops is resized to, one of them drawn for each step."""
+    composition: Composition = field(default_factory=Composition)
+    init_sha256: str | None = None
+    """Of the checkpoint whose best weights the run begins with; None begins at random."""
 
     def __post_init__(self) -> None:
         low, high = self.augment.short_side
@@ -42,5 +58,7 @@ class Recipe:
                 f"A crop of {self.augment.crop} does not fit into images whose short side is "
                 f"set to {low}; choose --crop {low} or less, or a larger --short-side."
             )
-        if self.augment.crop % STRIDE:
-            raise UsageError(f"--crop {self.augment.crop} is not a multiple of {STRIDE}.")
+        stride = architecture(self.arch).stride
+        for option, side in [("crop", self.augment.crop), *(("rescale", s) for s in self.rescale)]:
+            if side % stride:
+                raise UsageError(f"--{option} {side} is not a multiple of {stride}.")

@@ -10,12 +10,12 @@ from typing import Any
 
 import typer
 
-from train.checkpoint import Checkpoint
+from train.architectures import architecture
+from train.checkpoint import Checkpoint, load_checkpoint
 from train.data import Dataset
 from train.device import autocast_dtype, choose_device, process_world
 from train.export import Exported, export_student
 from train.fit import fit
-from train.net import PARAMETERS
 from train.output import progress_bar, write_whole
 from train.provenance import provenance
 from train.recipe import Recipe
@@ -35,7 +35,7 @@ def metrics(state: Checkpoint, exported: Exported, run: dict[str, Any]) -> dict[
     arch = state.config["arch"]
     return {
         "arch": arch,
-        "parameters": PARAMETERS[arch],
+        "parameters": architecture(arch).parameters,
         "best_epoch": state.best_epoch,
         "best_iou": None if math.isnan(state.best_iou) else state.best_iou,
         "gate": exported.gate or "passed",
@@ -60,7 +60,7 @@ def curves_png(history: list[dict[str, float]], title: str) -> bytes:
     epochs = [row["epoch"] for row in history]
     left.plot(epochs, [row["loss"] for row in history], color="#b5432a", label="loss")
     right.plot(epochs, [row["iou"] for row in history], color="#1f5fa8", label="IoU")
-    left.set(title=title, xlabel="epoch", ylabel="loss (BCE + Dice)")
+    left.set(title=title, xlabel="epoch", ylabel="loss")
     right.set(ylabel="IoU at 0.5 on the fold", ylim=(0, 1))
     figure.legend(loc="outside lower right", ncols=2)
     buffer = io.BytesIO()
@@ -75,6 +75,7 @@ def run_and_record(
     resume: bool,
     workers: int,
     metrics_out: Path,
+    init: Path | None = None,
 ) -> None:
     """Train, then write the student, its metrics and curves; of several processes the first."""
     first = process_world().rank == 0
@@ -84,7 +85,9 @@ def run_and_record(
             typer.echo(sentence)
 
     with progress_bar() as bar:
-        state = fit(recipe, datasets, out, resume, workers, say, bar if first else None)
+        begin = None if init is None else load_checkpoint(init)
+        shown = bar if first else None
+        state = fit(recipe, datasets, out, resume, workers, say, shown, begin)
     if not first:
         return
     run = run_facts(recipe)

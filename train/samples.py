@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from train.augment import Augment, crop_resized, degrade, flip, photometric
-from train.compose import Composer
+from train.compose import Composer, Composition, cut_confident
 from train.data import Items
 
 __all__ = ["COMPOSITE", "Key", "Samples"]
@@ -33,6 +33,7 @@ class Samples(TorchDataset[torch.Tensor]):
         sets: for each data set the indices of its items and its weight; an epoch draws
             round(weight · n) items of a set, each as often as the others, give or take one.
         composites: how many composites an epoch holds.
+        composition: how they are made.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Samples(TorchDataset[torch.Tensor]):
         seed: int,
         composites: int = 0,
         soft_floor: float = 0.15,
+        composition: Composition | None = None,
     ) -> None:
         self._items, self._sets, self._options = items, sets, options
         self._seed, self._composites = seed, composites
@@ -50,7 +52,13 @@ class Samples(TorchDataset[torch.Tensor]):
         soft = [i for i in everything if items.pair(i).soft]
         hard = [i for i in everything if not items.pair(i).soft]
         # Unlabelled scenes are the better backgrounds; without them any picture is one.
-        self._composer = Composer(items, hard, soft or hard, soft_floor)
+        objects, odds = hard, None
+        if composition is not None and composition.by_set:
+            sure = [i for i in soft if cut_confident(items[i]) is not None]
+            weight_of = {i: weight for indices, weight in sets for i in indices}
+            objects = hard + sure
+            odds = [weight_of[i] for i in objects]
+        self._composer = Composer(items, objects, soft or hard, soft_floor, composition, odds)
         self._plans: dict[int, np.ndarray] = {}
 
     def plan(self, epoch: int) -> np.ndarray:

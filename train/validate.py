@@ -105,9 +105,9 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
         InputError: if it is no checkpoint.
         UsageError: if it cannot be known which model is meant.
     """
+    from train.architectures import architecture, build
     from train.checkpoint import load_checkpoint
     from train.export import PARITY_LIMIT, parity
-    from train.net import build
     from vmafsal.session import Session
 
     state = load_checkpoint(path)
@@ -121,7 +121,7 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
     net = build(arch)
     net.load_state_dict(state.best)
     (model,) = meant
-    differences = parity(net, Session(model, device="cpu"))
+    differences = parity(net, Session(model, device="cpu"), architecture(arch).stride)
     return Check(
         model.id,
         "parity with PyTorch",

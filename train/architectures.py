@@ -1,0 +1,96 @@
+"""What is known of each architecture before it is trained; every other module asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from train.net import FIELD_OF_VIEW, PARAMETERS, STRIDE
+from train.net import build as build_student
+from train.net_v3 import Canonical
+
+__all__ = ["ARCHITECTURES", "Architecture", "architecture", "build"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network and how it wants its pictures."""
+
+    make: Callable[[], nn.Module]
+    parameters: int
+    """Trainable ones; `build` refuses to return a network with another count."""
+    stride: int
+    """Height and width of an input are multiples of this."""
+    what: str
+    """Encoder and decoder in half a sentence, for cards."""
+    summary: str
+    """What tells it from the others, for lists."""
+    policy: dict[str, Any] | None = None
+    """The `input` of the sidecar; None is native size with the C extractor's colour."""
+    field_of_view: int | None = None
+    """Width in pixels of what can move one pixel of the map; None is the whole frame."""
+
+    @property
+    def short_side(self) -> int | None:
+        """The canonical short side in pixels; None is native."""
+        return None if self.policy is None else self.policy["short_side"]
+
+
+ARCHITECTURES = {
+    "v1": Architecture(
+        lambda: build_student("v1"),
+        PARAMETERS["v1"],
+        STRIDE,
+        "an encoder of three levels and a decoder that doubles the size by 2×2 transposed "
+        "convolutions of stride 2",
+        "decoder of 2×2 transposed convolutions of stride 2; native size",
+        field_of_view=FIELD_OF_VIEW["v1"],
+    ),
+    "v2": Architecture(
+        lambda: build_student("v2"),
+        PARAMETERS["v2"],
+        STRIDE,
+        "an encoder of three levels and a decoder that doubles the size by bilinear ×2 followed "
+        "by a 3×3 convolution",
+        "decoder of bilinear ×2 followed by a 3×3 convolution; native size",
+        field_of_view=FIELD_OF_VIEW["v2"],
+    ),
+    "v3": Architecture(
+        Canonical,
+        266_001,
+        32,
+        "inverted residuals with 5×5 kernels down to stride 32, the mean of the whole frame told "
+        "to each place, and an additive decoder; the map is computed at half size and doubled "
+        "bilinearly",
+        "sees the whole frame at short side 224, so that its number holds at every resolution",
+        policy={"short_side": 224, "multiple": 32, "color": "auto"},
+    ),
+}
+
+
+def architecture(name: str) -> Architecture:
+    """An architecture by its name.
+
+    Raises:
+        ValueError: if it is unknown.
+    """
+    if name not in ARCHITECTURES:
+        raise ValueError(f"no architecture {name!r}; there are {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
+def build(name: str) -> nn.Module:
+    """A freshly initialised network; torch's seed decides the weights.
+
+    Raises:
+        ValueError: if `name` is unknown or the count of parameters is not the stated one.
+    """
+    known = architecture(name)
+    net = known.make()
+    count = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    if count != known.parameters:
+        raise ValueError(f"{name} has {count:,} parameters, not {known.parameters:,}")
+    return net

@@ -1,0 +1,168 @@
+"""The third student: sees the whole frame at one canonical size, at a sixtieth of the work."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["Canonical"]
+
+STAGES = ((24, 1, 1), (32, 3, 2), (48, 4, 3), (64, 4, 3))
+"""Of each stage, which halves the size: channels, expansion, blocks."""
+HALVING = (3, 3, 3, 2)
+"""Of each stage the expansion of its first block."""
+STEM = 16
+DECODER = 32
+"""Channels of the decoder, down to its last step, which has the stem's."""
+
+
+def conv_bn(
+    inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
+) -> list[nn.Module]:
+    """Convolution without bias that keeps the size (over its stride), batch normalisation."""
+    return [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+
+
+def inverted(channels: int, expansion: int) -> nn.Sequential:
+    """1×1 to more channels, 5×5 over each by itself, 1×1 back.
+
+    Source: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2" (CVPR 2018).
+    """
+    wide = channels * expansion
+    return nn.Sequential(
+        *conv_bn(channels, wide),
+        nn.ReLU(inplace=True),
+        *conv_bn(wide, wide, kernel=5, groups=wide),
+        nn.ReLU(inplace=True),
+        *conv_bn(wide, channels),
+    )
+
+
+def fused(inputs: int, outputs: int, expansion: int) -> nn.Sequential:
+    """Halved by a 3×3 over all channels to more of them, 1×1 back.
+
+    At stride 2 this trains faster than a convolution of each channel by itself.
+    Source: Tan, Le, "EfficientNetV2" (ICML 2021).
+    """
+    wide = inputs * expansion
+    return nn.Sequential(
+        *conv_bn(inputs, wide, kernel=3, stride=2),
+        nn.ReLU(inplace=True),
+        *conv_bn(wide, outputs),
+    )
+
+
+class Residual(nn.Module):
+    """What a block finds, added to what it was given."""
+
+    def __init__(self, body: nn.Sequential) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.body(x)
+        return x + y
+
+
+class Context(nn.Module):
+    """What the whole frame holds, told to each of its places.
+
+    The mean over the frame shifts every place (what kind of scene it is) and gates the channels
+    (which of them speak there).
+    Source: the gate is that of Hu, Shen, Sun, "Squeeze-and-Excitation Networks" (CVPR 2018).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.shift = nn.Conv2d(channels, channels, 1)
+        self.squeeze = nn.Conv2d(channels, channels // 4, 1)
+        self.gate = nn.Conv2d(channels // 4, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean = F.adaptive_avg_pool2d(x, 1)
+        gate = torch.sigmoid(self.gate(F.relu(self.squeeze(mean))))
+        return F.relu(x * gate + self.shift(mean))
+
+
+class Merge(nn.Module):
+    """The coarser map doubled in size, plus the encoder's, mixed.
+
+    Args:
+        skip: channels of the encoder's map.
+        channels: of the coarser map and of the result.
+        mix: what smooths the sum.
+    """
+
+    def __init__(self, skip: int, channels: int, mix: list[nn.Module]) -> None:
+        super().__init__()
+        self.skip = nn.Sequential(*conv_bn(skip, channels))
+        self.mix = nn.Sequential(*mix, nn.ReLU(inplace=True))
+
+    def forward(self, coarse: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        up = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+        mixed: torch.Tensor = self.mix(F.relu(up + self.skip(skip)))
+        return mixed
+
+
+def smooth(channels: int) -> list[nn.Module]:
+    """5×5 over each channel by itself, then 1×1."""
+    return [
+        *conv_bn(channels, channels, kernel=5, groups=channels),
+        nn.ReLU(inplace=True),
+        *conv_bn(channels, channels),
+    ]
+
+
+class Canonical(nn.Module):
+    """Inverted residuals down to stride 32, the frame's context, and an additive way up.
+
+    The map is computed at half size and doubled bilinearly.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*conv_bn(3, STEM, kernel=3, stride=2), nn.ReLU(inplace=True))
+        self.stages = nn.ModuleList()
+        inputs = STEM
+        for (channels, expansion, blocks), first in zip(STAGES, HALVING, strict=True):
+            rest = [Residual(inverted(channels, expansion)) for _ in range(blocks - 1)]
+            self.stages.append(nn.Sequential(fused(inputs, channels, first), *rest))
+            inputs = channels
+        self.context = Context(inputs)
+        self.deepest = nn.Sequential(*conv_bn(inputs, DECODER), nn.ReLU(inplace=True))
+        self.merges = nn.ModuleList(
+            Merge(channels, DECODER, smooth(DECODER)) for channels, _, _ in reversed(STAGES[:-1])
+        )
+        # The finest level costs as much as all others together: half the channels there.
+        self.narrow = nn.Sequential(*conv_bn(DECODER, STEM), nn.ReLU(inplace=True))
+        self.finest = Merge(STEM, STEM, conv_bn(STEM, STEM, kernel=3))
+        self.head = nn.Conv2d(STEM, 1, 1)
+
+    def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
+        """Saliency map of a batch.
+
+        Args:
+            x: float [N, 3, H, W], RGB normalised with ImageNet's mean and deviation, H and W
+                multiples of 32.
+            logits: leave the sigmoid out (the loss is computed from logits).
+        Returns:
+            float [N, 1, H, W], each pixel in [0, 1] unless `logits`.
+        """
+        finest = y = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            y = stage(y)
+            maps.append(y)
+        y = self.deepest(self.context(y))
+        for merge, skip in zip(self.merges, reversed(maps[:-1]), strict=True):
+            y = merge(y, skip)
+        y = self.finest(self.narrow(y), finest)
+        # Without this ONNX Runtime carries the one channel on in blocks of 16, which costs a third
+        # of the whole.
+        y = self.head(y).squeeze(1).unsqueeze(1)
+        y = F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return y if logits else torch.sigmoid(y)
