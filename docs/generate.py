@@ -310,6 +310,7 @@ def _run(command: str, place: Path) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "score-options": lambda: options(command_tree()["vmafsal"]),
+    "batch-options": lambda: options(command_tree()["vmafsal batch"]),
     "join-options": lambda: options(command_tree()["vmafsal join"]),
     "show-options": lambda: options(command_tree()["vmafsal models show"]),
     "verify-options": lambda: options(command_tree()["vmafsal models verify"]),

@@ -161,11 +161,13 @@ def workplace(tmp_path: Path) -> Path:
     for model in ("my.onnx", "old.onnx", "new.onnx"):
         shutil.copy(PLACEHOLDER, tmp_path / model)
     u2netp(tmp_path / "u2netp.onnx")
+    (tmp_path / "clips.csv").write_text("distorted\nclip.mp4\n")
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("README.md", 4), ("docs/usage.md", 6), ("docs/models.md", 4)]
+    ("name", "least"),
+    [("README.md", 5), ("docs/usage.md", 6), ("docs/models.md", 4), ("docs/scaling.md", 2)],
 )
 def test_commands_run(name: str, least: int, workplace: Path, vmafsal: Run) -> None:
     commands = list(shown_commands(name))

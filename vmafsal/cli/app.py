@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 import typer
 from typer.core import TyperGroup
 
-from vmafsal.cli import join, models, score
+from vmafsal.cli import batch, join, models, score
 from vmafsal.cli.console import say
 from vmafsal.errors import VmafsalError
 
@@ -86,5 +86,6 @@ app = typer.Typer(
     no_args_is_help=False,
 )
 app.command("score", cls=score.ScoreCommand, epilog=score.EPILOG)(sentences(score.score))
+app.command("batch")(sentences(batch.batch))
 app.command("join")(sentences(join.join))
 app.add_typer(models.app(sentences), name="models")

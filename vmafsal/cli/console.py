@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+    from vmafsal.clips.workers import Event
     from vmafsal.features import FrameFeatures
     from vmafsal.result import Result
 
-__all__ = ["progress", "say"]
+__all__ = ["progress", "say", "workers_table"]
 
 
 def say(sentence: str) -> None:
@@ -60,3 +64,55 @@ def progress(result: Result, quiet: bool) -> Generator[Iterable[FrameFeatures]]:
                 yield frame
 
         yield frames()
+
+
+@contextmanager
+def workers_table(clips: int, workers: int, quiet: bool) -> Generator[Callable[[Event], int]]:
+    """Follow a run of many clips, with a table of its workers where standard error is a terminal.
+
+    Args:
+        clips: how many there are.
+        workers: how many processes.
+        quiet: True for no table.
+    Yields:
+        what is to be called with every event; it returns how many clips are through.
+    """
+    from vmafsal.clips.workers import Died, Finished, Progress, Started
+
+    state = dict.fromkeys(range(workers), ("", ""))
+    through = 0
+
+    def watch(event: Event) -> int:
+        nonlocal through
+        if isinstance(event, Started):
+            state[event.worker] = (event.task.clip.output, "")
+        elif isinstance(event, Progress):
+            total = f" of {event.total}" if event.total else ""
+            rate = f"{event.done}{total} frames, {event.fps:.1f} fps"
+            state[event.worker] = (state[event.worker][0], rate)
+        else:
+            state[event.worker] = ("", "")
+            through += isinstance(event, Finished) or (isinstance(event, Died) and event.given_up)
+        if live is not None:
+            live.update(table())
+        return through
+
+    def table() -> Table:
+        shown = Table("worker", "clip", "progress", title=f"{through} of {clips} clips")
+        for number, (clip, rate) in state.items():
+            # Text: square brackets in a name are no markup.
+            shown.add_row(str(number), Text(clip), rate)
+        return shown
+
+    live: Live | None = None
+    if quiet or not sys.stderr.isatty():
+        yield watch
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+
+    live = Live(table(), console=Console(stderr=True), transient=True)
+    with live:
+        yield watch

@@ -33,6 +33,8 @@ ffmpeg -i clip.mov -f yuv4mpegpipe - | vmafsal - --ndjson
 
 [bold]Other commands[/bold] (each has its own --help)
 
+vmafsal batch clips.csv --output-dir out   scores many clips, and resumes
+
 vmafsal join score.json vmaf.json -o all.json   puts logs together, frame by frame
 
 vmafsal models   lists the models, shows one, or verifies them

@@ -1,0 +1,379 @@
+"""vmafsal batch: many clips by several processes, whatever happens to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import PLACEHOLDER, ROOT, Run, draw_yuv
+from vmafsal.logs.read import read_log
+
+DEMO = ROOT / "fixtures" / "yuv" / "demo_dist.mp4"
+SIZE = ("--width", "64", "--height", "48")
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """About a second of work."""
+    path = tmp_path_factory.mktemp("long") / "long.yuv"
+    path.write_bytes(draw_yuv(50, 48, 64) * 80)
+    return path
+
+
+@pytest.fixture
+def clips(tmp_path: Path, long_clip: Path) -> Path:
+    """A manifest of unlike clips in all four formats."""
+    lines = ["distorted,width,height,frame_skip_dist,frame_cnt,output"]
+    for number in range(14):
+        ending = ("csv", "sub", "json", "xml")[number % 4]
+        cut = f"{number},{1000 + 40 * number}"
+        lines.append(f"{long_clip},64,48,{cut},{number % 3}/{number}.{ending}")
+    lines.append(f"{DEMO},,,,,demo.csv")
+    path = tmp_path / "clips.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def records(folder: Path) -> dict[str, dict[str, Any]]:
+    lines = (folder / "summary.jsonl").read_text().splitlines()
+    found = {record["output"]: record for record in map(json.loads, lines)}
+    assert len(found) == len(lines)
+    return found
+
+
+def logs(folder: Path) -> dict[str, Any]:
+    """What every log says, by its path; bytes where a format holds nothing but figures."""
+    said: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() or path.name.startswith((".summary", "summary")):
+            continue
+        figures = path.suffix in (".csv", ".sub")
+        said[name] = path.read_bytes() if figures else read_log(str(path)).frames
+    return said
+
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a batch in a session of its own, which does not outlive the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(*args: str | Path) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vmafsal", "batch", *map(str, args)],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The worker processes; multiprocessing's own tracker is none."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.append(child)
+    return found
+
+
+def wait_for(what: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, process.communicate()[1].decode()
+        if found := what():
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def test_each_clip_gets_the_log_it_gets_alone(vmafsal: Run, tmp_path: Path) -> None:
+    for name, seed in (("a.yuv", 1), ("b.yuv", 2)):
+        (tmp_path / name).write_bytes(draw_yuv(5, 48, 64, seed=seed))
+    shutil.copy(DEMO, tmp_path / "c.mp4")
+    (tmp_path / "clips.csv").write_text(
+        "distorted,reference,width,height,output,precision\n"
+        "a.yuv,b.yuv,64,48,deep/a.csv,max\nb.yuv,,64,48,,\nc.mp4,,,,c.sub,3\n"
+    )
+    done = vmafsal("batch", "clips.csv", "--output-dir", "out", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "3 of 3 clips scored, 0 failed" in done.stderr
+    assert "\x1b" not in done.stderr
+    for args in (
+        ("-r", "b.yuv", "-d", "a.yuv", *SIZE, "-o", "a.csv", "--precision", "max"),
+        ("b.yuv", *SIZE, "-o", "b.json"),
+        ("c.mp4", "-o", "c.sub", "--precision", "3"),
+    ):
+        assert vmafsal(*args).returncode == 0
+    out = tmp_path / "out"
+    assert (out / "deep" / "a.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
+    assert (out / "c.sub").read_bytes() == (tmp_path / "c.sub").read_bytes()
+    alone = json.loads((tmp_path / "b.json").read_text())
+    log = json.loads((out / "b.json").read_text())
+    for key in ("version", "frames", "pooled_metrics"):
+        assert log[key] == alone[key]
+    found = records(out)
+    assert set(found) == {"deep/a.csv", "b.json", "c.sub"}
+    assert found["c.sub"]["frames"] == 48
+    assert found["b.json"]["pooled"]["saliency_mean"]["mean"] == pytest.approx(
+        alone["pooled_metrics"]["saliency_mean"]["mean"], abs=1e-6
+    )
+    model = found["deep/a.csv"]["features"]["saliency_mean"]
+    assert model["sha256"] == log["vmafsal"]["features"]["saliency_mean"]["sha256"]
+    assert set(found["deep/a.csv"]["inputs"]) == {"distorted", "reference"}
+
+
+def test_only_what_changed_is_done_again(vmafsal: Run, tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.yuv").write_bytes(draw_yuv(2, 48, 64))
+    (tmp_path / "my.onnx").write_bytes(PLACEHOLDER.read_bytes())
+
+    def scored(*more: str) -> list[str]:
+        done = vmafsal("batch", "*.yuv", *SIZE, "-o", "out", "--workers", "1", *more)
+        assert done.returncode == 0, done.stderr
+        lines = [line.split()[2] for line in done.stderr.splitlines() if "[" in line]
+        return sorted(line.rstrip(":") for line in lines)
+
+    everything = ["a.json", "b.json", "c.json"]
+    assert scored() == everything
+    assert scored() == []
+    (tmp_path / "b.yuv").write_bytes(draw_yuv(2, 48, 64, seed=1))
+    (tmp_path / "out" / "c.json").unlink()
+    assert scored() == ["b.json", "c.json"]
+    assert scored("--threads", "1", "--workers", "2") == []
+    assert scored("--feature", "mobilesal=color=bt601") == everything
+    mine = ("--feature", "mobilesal=model_path=my.onnx")
+    assert scored(*mine) == everything
+    (tmp_path / "my.json").write_text('{"input": {"color": "bt709", "range": "full"}}')
+    assert scored(*mine) == everything
+    assert scored(*mine) == []
+
+
+def test_a_clip_that_fails_is_recorded_and_the_rest_goes_on(vmafsal: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.mp4").write_bytes(DEMO.read_bytes())
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    (tmp_path / "out" / "full.json").mkdir(parents=True)
+    (tmp_path / "clips.csv").write_text(
+        "distorted,output\nbad.mp4,\nmissing.mp4,\ngood.mp4,full.json\ngood.mp4,\n"
+    )
+    done = vmafsal("batch", "clips.csv", "-o", "out", "--workers", "1", "--quiet")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 3
+    found = records(tmp_path / "out")
+    assert {name: record["status"] for name, record in found.items()} == {
+        "bad.json": "failed",
+        "missing.json": "failed",
+        "full.json": "failed",
+        "good.json": "done",
+    }
+    assert "cannot be read as video" in found["bad.json"]["error"]
+    assert "missing.mp4 does not exist" in found["missing.json"]["error"]
+    assert "is a folder" in found["full.json"]["error"]
+    assert not (tmp_path / "out" / "bad.json").exists()
+    # What failed is tried again, what is done is not.
+    (tmp_path / "bad.mp4").write_bytes(DEMO.read_bytes())
+    done = vmafsal("batch", "clips.csv", "-o", "out")
+    assert done.returncode == 1
+    assert "1 of 4 clips scored, 1 were done before, 2 failed" in done.stderr
+    assert records(tmp_path / "out")["bad.json"]["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        (("clips.csv",), "--output-dir"),
+        (("clips.csv", "-o", ""), "names no folder"),
+        (("clips.csv", "-o", "out", "--workers", "0"), "workers"),
+        (("clips.csv", "-o", "out", "--shard", "3/2"), "--shard"),
+        (("clips.csv", "-o", "out", "--digest", "none"), "digest"),
+        (("clips.csv", "-o", "out", "--json", "--csv"), "one format"),
+        (("clips.csv", "-o", "out", "--precision", "x"), "--precision"),
+        (("none.csv", "-o", "out"), "cannot be read"),
+        (("clips.csv", "-o", "out", "--feature", "mobilesal=model_path=no.onnx"), "no.onnx"),
+    ],
+)
+def test_mistakes_end_the_run_before_it_begins(
+    vmafsal: Run, tmp_path: Path, args: tuple[str, ...], word: str
+) -> None:
+    (tmp_path / "clips.csv").write_text("distorted\na.mp4\n")
+    done = vmafsal("batch", *args)
+    assert done.returncode in (1, 2)
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def kill_a_worker(run: subprocess.Popen[bytes], chance: random.Random) -> None:
+    workers = wait_for(lambda: workers_of(run), run)
+    time.sleep(chance.uniform(0.3, 1.5))
+    with suppress(psutil.NoSuchProcess):
+        chance.choice(workers).kill()
+
+
+def test_killed_ten_times_the_logs_are_those_of_a_run_never_disturbed(
+    vmafsal: Run, start: Start, clips: Path, tmp_path: Path
+) -> None:
+    done = vmafsal("batch", clips, "-o", "calm", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    calm = logs(tmp_path / "calm")
+    assert len(calm) == 15
+    chance = random.Random(7)
+    folder = tmp_path / "out"
+    for number in range(10):
+        run = start(clips, "-o", "out", "--workers", "2")
+        if number % 2:  # a worker, then all at once
+            kill_a_worker(run, chance)
+            time.sleep(chance.uniform(0, 0.5))
+        else:
+            time.sleep(chance.uniform(0.8, 2.5))
+        orphans = workers_of(run)
+        run.kill()
+        run.communicate()
+        alive = psutil.wait_procs(orphans, timeout=10)[1]
+        assert not alive, "workers outlived their run"
+        if folder.exists():
+            # Whatever stands there by its name is whole, at any moment.
+            found = {k: v for k, v in logs(folder).items() if not k.split("/")[-1].startswith(".")}
+            assert all(calm[name] == log for name, log in found.items())
+    (folder / ".vmafsal-0123.tmp").write_bytes(b"what a dead run left")
+    done = vmafsal("batch", clips, "-o", "out", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert logs(folder) == calm
+    assert set(records(folder)) == set(calm)
+    assert all(record["status"] == "done" for record in records(folder).values())
+    assert "0 of 15 clips scored" in vmafsal("batch", clips, "-o", "out").stderr
+
+
+def test_a_clip_that_kills_its_worker_is_tried_twice(
+    start: Start, tmp_path: Path, long_clip: Path
+) -> None:
+    killer = tmp_path / "killer.yuv"
+    with open(killer, "wb") as file:
+        file.truncate(64 * 48 * 3 // 2 * 200_000)  # nothing on the disk, and long
+    (tmp_path / "good.mp4").write_bytes(DEMO.read_bytes())
+    (tmp_path / "clips.csv").write_text("distorted,width,height\nkiller.yuv,64,48\ngood.mp4,,\n")
+    run = start("clips.csv", "-o", "out", "--workers", "2")
+
+    def at_it() -> psutil.Process | None:
+        for worker in workers_of(run):
+            with suppress(psutil.Error):
+                if any(file.path == str(killer) for file in worker.open_files()):
+                    return worker
+        return None
+
+    first = wait_for(at_it, run)
+    first.send_signal(signal.SIGSEGV)
+    second = wait_for(lambda: (found := at_it()) and found.pid != first.pid and found, run)
+    second.kill()
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "killer.json failed" in said.decode()
+    found = records(tmp_path / "out")
+    assert found["good.json"]["status"] == "done"
+    assert found["killer.json"]["status"] == "failed"
+    assert "ended its worker process twice, last with signal 9" in found["killer.json"]["error"]
+    assert not (tmp_path / "out" / "killer.json").exists()
+
+
+def test_ctrl_c_keeps_what_is_finished(start: Start, clips: Path, tmp_path: Path) -> None:
+    run = start(clips, "-o", "out", "--workers", "1")
+    folder = tmp_path / "out"
+    wait_for(lambda: folder.exists() and len(logs(folder)) >= 2, run)
+    # As the terminal does: to every process of the group.
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Interrupted." in said.decode()
+    assert "Traceback" not in said.decode()
+    assert not list(folder.rglob("*.tmp"))
+    done = records(folder)
+    assert 1 <= len(done) < 15
+    assert set(done) <= set(logs(folder))
+
+
+def test_workers_keep_to_their_share_of_the_cores(
+    start: Start, clips: Path, tmp_path: Path
+) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    run = start(clips, "-o", "out", "--workers", "2")
+
+    def shares() -> list[list[int]]:
+        with suppress(psutil.Error):
+            found = [sorted(worker.cpu_affinity() or ()) for worker in workers_of(run)]
+            if len(found) == 2 and all(len(one) < len(cores) for one in found):
+                return sorted(found)
+        return []
+
+    if len(cores) > 1:
+        one, other = wait_for(shares, run)
+        assert sorted(one + other) == cores
+
+
+def test_shards_together_do_everything_once(vmafsal: Run, tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.yuv").write_bytes(draw_yuv(2, 48, 64, seed=number))
+    for part in ("1/2", "2/2"):
+        done = vmafsal("batch", "*.yuv", *SIZE, "-o", "out", "--shard", part)
+        assert done.returncode == 0, done.stderr
+    assert "2 of 2 clips scored" in done.stderr
+    assert len(logs(tmp_path / "out")) == 5
+    parts = [
+        (tmp_path / "out" / f"summary-{part}-of-2.jsonl").read_text().splitlines()
+        for part in (1, 2)
+    ]
+    assert [len(lines) for lines in parts] == [3, 2]
+    # Another division, or none, finds what these did.
+    done = vmafsal("batch", "*.yuv", *SIZE, "-o", "out")
+    assert "0 of 5 clips scored, 5 were done before" in done.stderr
+
+
+def test_a_terminal_shows_the_workers(clips: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmafsal", "batch", str(clips), "-o", "out", "--workers", "2"],
+        cwd=tmp_path,
+        stderr=theirs,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "150"},
+    )
+    os.close(theirs)
+    said = b""
+    with suppress(OSError):
+        while part := os.read(ours, 65536):
+            said += part
+    os.close(ours)
+    assert process.wait(60) == 0
+    text = said.decode()
+    assert "worker" in text
+    assert "of 15 clips" in text
+    assert "frames" in text
+    assert "[15/15]" in text

@@ -1,0 +1,217 @@
+"""vmafsal batch: many clips, from a manifest or a pattern, by several processes."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vmafsal.cli import options
+from vmafsal.cli.console import say, workers_table
+from vmafsal.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmafsal.clips.record import Record
+
+__all__ = ["batch"]
+
+_RUN = "Run"
+
+# One line a paragraph, since typer keeps the line breaks that it finds.
+_HELP = (
+    "Score many clips, with several processes, and go on where an earlier run stopped.\n\n"
+    "Clips come from a manifest (.csv or .jsonl, whose columns are named after the options: "
+    "distorted, reference, width, height, pixel_format, bitdepth, output, …), or from files and "
+    "quoted patterns. Each gets a log in --output-dir, and a line in summary.jsonl there. "
+    "The same command again does what is not done yet, and only that.\n\n"
+    "\b\n"
+    "Examples:\n"
+    "  vmafsal batch clips.csv --output-dir out\n"
+    "  vmafsal batch 'videos/**/*.mp4' --output-dir out --workers 4\n"
+    "  vmafsal batch clips.csv --output-dir out --shard $SLURM_ARRAY_TASK_ID/100\n"
+)
+
+
+class _Digest(StrEnum):
+    ends = "ends"
+    full = "full"
+
+
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MANIFEST|VIDEO...",
+            help="One manifest (.csv or .jsonl), or videos and quoted patterns such as "
+            "'videos/**/*.mp4'.",
+            show_default=False,
+        ),
+    ],
+    output_dir: Annotated[
+        str,
+        typer.Option(
+            "--output-dir",
+            "--output_dir",
+            "-o",
+            metavar="DIR",
+            help="Where the logs and the summary go; it is made where it is missing.",
+            rich_help_panel=_RUN,
+            show_default=False,
+        ),
+    ],
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Processes, each pinned to its share of the cores. One a GPU otherwise, and "
+            "without a GPU one a core.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Do the I-th of N parts of the list, I from 1; the others are for other machines.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    digest: Annotated[
+        _Digest,
+        typer.Option(
+            "--digest",
+            help="How to tell whether a video changed since it was scored: by size, time and its "
+            "first and last MiB, or by all of it too.",
+            rich_help_panel=_RUN,
+        ),
+    ] = _Digest.ends,
+    width: options.Width = None,
+    height: options.Height = None,
+    pixel_format: options.PixelFormat = None,
+    bitdepth: options.Bitdepth = None,
+    stream: options.Stream = None,
+    frame_cnt: options.FrameCnt = 0,
+    frame_skip_ref: options.FrameSkipRef = 0,
+    frame_skip_dist: options.FrameSkipDist = 0,
+    subsample: options.Subsample = 1,
+    feature: options.Feature = None,
+    feature_params: options.FeatureParams = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    batch_size: options.BatchSize = "auto",
+    gpumask: options.Gpumask = "0",
+    json: options.JSON = False,
+    xml: options.XML = False,
+    csv: options.CSV = False,
+    sub: options.SUB = False,
+    precision: options.Precision = None,
+    quiet: options.Quiet = False,
+) -> None:
+    defaults = {
+        "width": width,
+        "height": height,
+        "pixel_format": pixel_format,
+        "bitdepth": bitdepth,
+        "stream": stream,
+        "frame_cnt": frame_cnt,
+        "frame_skip_ref": frame_skip_ref,
+        "frame_skip_dist": frame_skip_dist,
+        "subsample": subsample,
+        "feature": feature,
+        "feature_params": feature_params,
+        "device": device,
+        "threads": threads,
+        "batch_size": batch_size,
+        "gpumask": gpumask,
+        "json": json,
+        "xml": xml,
+        "csv": csv,
+        "sub": sub,
+        "precision": precision,
+    }
+    if not output_dir:
+        raise UsageError("--output-dir names no folder. Is a variable empty?")
+    failed = _run(inputs, output_dir, defaults, workers, shard, digest.value, quiet)
+    if failed:
+        raise typer.Exit(1)
+
+
+batch.__doc__ = _HELP
+
+
+def _run(
+    inputs: list[str],
+    output_dir: str,
+    defaults: dict[str, Any],
+    workers: int | None,
+    shard: str | None,
+    digest: Any,
+    quiet: bool,
+) -> int:
+    """Do it; the number of clips that failed."""
+    from vmafsal.clips.manifest import read_clips
+    from vmafsal.clips.record import Record
+    from vmafsal.clips.run import choose_setups, describe_models, run_clips, take_shard
+    from vmafsal.clips.summary import Summary
+
+    clips = read_clips(inputs, output_dir, defaults)
+    name = "summary.jsonl"
+    if shard is not None:
+        clips = take_shard(clips, shard)
+        name = f"summary-{shard.replace('/', '-of-')}.jsonl"
+    described = describe_models(clips)
+    outputs = [clip.output for clip in clips]
+    records: list[Record] = []
+    with Summary(output_dir, name) as summary:
+        summary.remove_leftovers(outputs, shared=shard is not None)
+        setups = choose_setups(clips, workers, output_dir, digest)
+        done = 0
+        told: set[str] = set()
+        try:
+            with (
+                workers_table(len(clips), len(setups), quiet) as watch,
+                closing(run_clips(clips, described, summary, setups)) as events,
+            ):
+                for event in events:
+                    if isinstance(event, Record):
+                        records.append(event)
+                        _tell(event, f"[{done}/{len(clips)}]", told, quiet)
+                    else:
+                        done = watch(event)
+        except KeyboardInterrupt:
+            say(
+                f"Interrupted. {done} of {len(clips)} clips are through; the same command goes on "
+                "from there."
+            )
+            raise typer.Exit(130) from None
+        finally:
+            summary.remove_leftovers(outputs, shared=shard is not None)
+    if not quiet:
+        _close(records, len(clips), str(summary.path))
+    return sum(record.status == "failed" for record in records)
+
+
+def _tell(record: Record, place: str, told: set[str], quiet: bool) -> None:
+    """Say what became of a clip, and notices that were not said before."""
+    if record.error:
+        say(f"{place} {record.output} failed: {record.error}")
+    elif not quiet:
+        for notice in record.notices:
+            if notice not in told:
+                say(notice)
+        told.update(record.notices)
+        means = ", ".join(f"{name} {pooled['mean']:.6f}" for name, pooled in record.pooled.items())
+        say(f"{place} {record.output}: {record.frames} frames, {means}, {record.seconds:.1f} s")
+
+
+def _close(records: list[Record], clips: int, path: str) -> None:
+    failed = sum(record.status == "failed" for record in records)
+    scored = len(records) - failed
+    before = clips - len(records)
+    known = f", {before} were done before" if before else ""
+    say(f"{scored} of {clips} clips scored{known}, {failed} failed. The summary is {path}.")
