@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+_FIGURES = {"iou": "IoU", "mae": "MAE", "max_f": "max F", "mean_error": "mean error"}
+
 
 def app(sentences: Callable[[Any], Any]) -> typer.Typer:
     """The command group; `sentences` turns errors into sentences and exit statuses."""
@@ -41,26 +43,32 @@ def list_models(context: typer.Context) -> None:
 
     registry = packaged_registry()
     console = Console()
-    # A file or a pipe gets everything; a narrow terminal the beginning of what is long.
-    wide = not console.is_terminal or console.width >= 160
-    table = Table()
-    for heading in ("id", "default", "status", "parameters", "operators", "trained on", "scores"):
-        table.add_column(heading, no_wrap=heading == "id", overflow="fold")
-    table.add_column("sha256", no_wrap=True)
-    for entry in registry.entries:
-        model = load_model(entry.id)
-        names = model.operator_names
-        table.add_row(
-            entry.id,
-            "yes" if entry.id == registry.default else "",
-            entry.status,
-            f"{_parameters(model):,}",
-            ", ".join(names) if wide else str(len(names)),
-            ", ".join(model.sidecar.trained_on) or "nothing",
-            "\n".join(_score(score) for score in model.sidecar.scores) or "none",
-            entry.sha256 if wide else entry.sha256[:12],
-        )
-    (console if console.is_terminal else Console(width=240)).print(table)
+    if not console.is_terminal:
+        console = Console(width=240)
+    facts = {
+        entry.id: {
+            "default": "yes" if entry.id == registry.default else "",
+            "status": entry.status,
+            "parameters": f"{_parameters(model):,}",
+            "operators": ", ".join(model.operator_names),
+            "trained on": ", ".join(model.sidecar.trained_on) or "nothing",
+            "IoU on record": _summary(model) or "none",
+            "sha256": entry.sha256,
+        }
+        for entry, model in ((entry, load_model(entry.id)) for entry in registry.entries)
+    }
+    headings = list(next(iter(facts.values())))
+    if console.width >= 160:
+        table = Table("id", *headings)
+        for name, row in facts.items():
+            table.add_row(name, *row.values())
+    else:
+        table = Table("id", "on record", show_lines=True)
+        for name, row in facts.items():
+            lines = (f"[bold]{key}[/bold]  {fact}" for key, fact in row.items() if fact)
+            table.add_row(name, "\n".join(lines))
+    table.columns[0].no_wrap = True
+    console.print(table)
 
 
 def show(
@@ -137,10 +145,20 @@ def _parameters(model: Model) -> int:
     return model.sidecar.parameters or model.parameters
 
 
+def _summary(model: Model) -> str:
+    """A line a short side: the IoU on each set that the model was measured on."""
+    lines: dict[str, list[str]] = {}
+    for score in model.sidecar.scores:
+        if "iou" in score:
+            size = str(score["short_side"])
+            lines.setdefault(size, []).append(f"{score['data']} {score['iou']:.3f}")
+    return "\n".join(f"at {size}: {', '.join(figures)}" for size, figures in lines.items())
+
+
 def _score(score: dict[str, Any]) -> str:
     figures = ", ".join(
-        f"{name} {value:.3f}"
-        for name, value in score.items()
-        if name in ("iou", "mae", "max_f", "mean_error") and isinstance(value, float)
+        f"{label} {score[key]:.3f}"
+        for key, label in _FIGURES.items()
+        if isinstance(score.get(key), float)
     )
     return f"{score['data']} at {score['short_side']}: {figures}"
