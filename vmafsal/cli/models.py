@@ -68,6 +68,7 @@ def list_models(context: typer.Context) -> None:
             lines = (f"[bold]{key}[/bold]  {fact}" for key, fact in row.items() if fact)
             table.add_row(name, "\n".join(lines))
     table.columns[0].no_wrap = True
+    table.columns[-1].overflow = "fold"
     console.print(table)
 
 
