@@ -220,7 +220,7 @@ def test_crop_must_fit_into_the_picture() -> None:
 def test_a_device_that_is_not_there_is_an_error() -> None:
     with pytest.raises(DeviceError, match="use --device cpu"):
         choose_device("cuda", World(0, 1, 0))
-    with pytest.raises(DeviceError):
+    with pytest.raises(UsageError, match="no device called"):
         choose_device("toaster", World(0, 1, 0))
     assert choose_device("auto", World(0, 1, 0)).type == "cpu"
 

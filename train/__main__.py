@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from typing import Any
 
@@ -44,8 +43,6 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
     )
     for name, where in COMMANDS.items():
-        if importlib.util.find_spec(where.partition(":")[0]) is None:
-            continue
         app.command(name)(_find(where))
     for name, where in GROUPS.items():
         app.add_typer(_find(where), name=name)
