@@ -2,13 +2,14 @@
 # make test    the tests
 # make check   lint, format, types
 # make bench   what takes how long, measured
+# make students DATA=… PUBLISHED=…   train, measure and export saliency_student_v1 and v2
 # make docs    regenerate the parts of docs/ that are printed by the program
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install install-dev demo test check format bench docs clean
+.PHONY: install install-dev demo test check format bench students docs clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -44,6 +45,9 @@ format: install-dev
 
 bench: install-dev
 	$(BIN)/python -m benchmarks
+
+students: install-dev
+	PYTHON=$(BIN)/python train/students.sh $(DATA) $(PUBLISHED) runs model/tiny
 
 docs: install-dev
 	$(BIN)/python -m docs.generate
