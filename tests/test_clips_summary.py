@@ -109,7 +109,9 @@ def scored(tmp_path: Path) -> tuple[Clip, Record, Path]:
 
 def score(clip: Clip, out: Path, known: Record | None, digest: Digest = "ends") -> Record | None:
     task = ScoreClip(clip, known, describe_models([clip])[clip.job.features])
-    return ClipScorer(str(out), digest, 1).score(task, lambda done, total, fps: None)
+    answer = ClipScorer(str(out), digest, 1).do(task, lambda done, total, fps: None)
+    assert answer is None or isinstance(answer, Record)
+    return answer
 
 
 def test_a_record_holds_until_something_changes(scored: tuple[Clip, Record, Path]) -> None:

@@ -33,28 +33,29 @@ class Comparison:
         # Counting a container means reading through it, which only a reference is worth: the
         # distorted video is read anyway.
         cheap = distorted.info.kind == "raw"
-        self._distorted_length = _length(
+        self.distorted_length = _length(
             distorted if cheap else None, job.skip_distorted, "--frame_skip_dist"
         )
-        self._reference_length = _length(reference, job.skip_reference, "--frame_skip_ref")
+        """Frames after the skip, or None where that is not known; so for the reference."""
+        self.reference_length = _length(reference, job.skip_reference, "--frame_skip_ref")
 
     @property
     def frame_count(self) -> int | None:
         """How many frames will be scored, where that is known before the end."""
-        return self._count(self._distorted_length)
+        return self._count(self.distorted_length)
 
     @property
     def frame_estimate(self) -> int | None:
         """How many frames will be scored, as far as the file's own word can be trusted."""
         stated = self._distorted.info.frame_estimate
-        if self._distorted_length is not None or stated is None:
+        if self.distorted_length is not None or stated is None:
             return self.frame_count
         return self._count(max(0, stated - self._job.skip_distorted))
 
     def _count(self, distorted_length: int | None) -> int | None:
         if distorted_length is None:
             return None
-        limits = (distorted_length, self._reference_length, self._job.frame_count or None)
+        limits = (distorted_length, self.reference_length, self._job.frame_count or None)
         end = min(limit for limit in limits if limit is not None)
         return -(-end // self._job.subsample)
 
@@ -71,18 +72,18 @@ class Comparison:
         reference = self._reference
         if reference is None:
             yield from frames
-        elif self._reference_length is None:
+        elif self.reference_length is None:
             yield from self._beside(frames, reference)
         else:
             end = 0
             for frame in frames:
-                if frame.index >= self._reference_length:
+                if frame.index >= self.reference_length:
                     self._tell(shorter=reference, longer=self._distorted)
                     return
                 end = frame.index + self._job.subsample
                 yield frame
-            wanted = self._job.frame_count or self._reference_length
-            if end < min(wanted, self._reference_length):
+            wanted = self._job.frame_count or self.reference_length
+            if end < min(wanted, self.reference_length):
                 self._tell(shorter=self._distorted, longer=reference)
 
     def _beside(self, frames: Iterator[Frame], reference: Source) -> Iterator[Frame]:

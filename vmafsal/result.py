@@ -26,7 +26,7 @@ from vmafsal.source.base import label
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["OpenSession", "Result", "open_session"]
+__all__ = ["OpenSession", "Result", "open_job_video", "open_session"]
 
 OpenSession = Callable[[str | None, str, int | None], Session]
 """From a model's path or id, a device and a number of threads to a session."""
@@ -44,6 +44,46 @@ def open_session(model: str | None, device: str, threads: int | None) -> Session
     return Session(load_model(model), device, threads)
 
 
+def open_job_video(
+    job: Job,
+    role: Literal["reference", "distorted"],
+    open_video: Callable[..., Source] = open_source,
+) -> Source:
+    """Open a job's reference or distorted video, and check it against what the job says of it.
+
+    Args:
+        job: names the video.
+        role: which of the two.
+        open_video: called as open_source is.
+    Returns:
+        A source to be closed.
+    Raises:
+        InputError: if it cannot be read, or contradicts the job.
+    """
+    path = job.distorted if role == "distorted" else job.reference or ""
+    source = open_video(
+        path,
+        width=job.width,
+        height=job.height,
+        chroma=job.chroma or "420",
+        bit_depth=job.bit_depth or 8,
+        stream=job.stream,
+        role=role,
+    )
+    info = source.info
+    for option, wanted, found in (
+        ("--pixel_format", job.chroma, info.chroma),
+        ("--bitdepth", job.bit_depth, info.bit_depth),
+    ):
+        if wanted not in (None, found):
+            source.close()
+            raise InputError(
+                f"{label(path)} holds {found}, which {option} {wanted} contradicts. "
+                f"Leave {option} out: the file says it itself."
+            )
+    return source
+
+
 class Result:
     """A run that happens while it is iterated.
 
@@ -53,12 +93,18 @@ class Result:
     `close()` or by leaving its with-block.
     """
 
-    def __init__(self, job: Job, open_session: OpenSession = open_session) -> None:
+    def __init__(
+        self,
+        job: Job,
+        open_session: OpenSession = open_session,
+        open_video: Callable[..., Source] = open_source,
+    ) -> None:
         """Open the videos, check them, load the models.
 
         Args:
             job: what to do.
             open_session: called for each feature; a caller with many jobs keeps the sessions.
+            open_video: called for each video, as open_source is.
         Raises:
             VmafsalError: whatever is wrong with it, as a sentence with its remedy.
         """
@@ -75,12 +121,12 @@ class Result:
         self._reference: Source | None = None
         self._run: Generator[FrameFeatures] | None = None
         self._started = False
-        self._distorted = self._open(job.distorted, "distorted")
+        self._distorted = open_job_video(job, "distorted", open_video)
         self.info = self._distorted.info
         """Facts about the distorted video."""
         try:
             if job.reference is not None:
-                self._reference = self._open(job.reference, "reference")
+                self._reference = open_job_video(job, "reference", open_video)
                 check_pair(self._reference, self._distorted)
             self._comparison = Comparison(job, self._distorted, self._reference)
             self._load()
@@ -228,30 +274,6 @@ class Result:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _open(self, path: str, role: Literal["reference", "distorted"]) -> Source:
-        job = self.job
-        source = open_source(
-            path,
-            width=job.width,
-            height=job.height,
-            chroma=job.chroma or "420",
-            bit_depth=job.bit_depth or 8,
-            stream=job.stream,
-            role=role,
-        )
-        info = source.info
-        for option, wanted, found in (
-            ("--pixel_format", job.chroma, info.chroma),
-            ("--bitdepth", job.bit_depth, info.bit_depth),
-        ):
-            if wanted not in (None, found):
-                source.close()
-                raise InputError(
-                    f"{label(path)} holds {found}, which {option} {wanted} contradicts. "
-                    f"Leave {option} out: the file says it itself."
-                )
-        return source
 
     def _close_sources(self) -> None:
         for source in (self._distorted, self._reference):

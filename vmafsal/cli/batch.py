@@ -81,6 +81,16 @@ def batch(
             rich_help_panel=_RUN,
         ),
     ] = None,
+    segment: Annotated[
+        float | None,
+        typer.Option(
+            "--segment",
+            metavar="SECONDS",
+            help="Divide each longer clip into parts of about so many seconds, score them on all "
+            "workers, and join them into one log. Containers are divided at key frames.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     digest: Annotated[
         _Digest,
         typer.Option(
@@ -136,7 +146,9 @@ def batch(
     }
     if not output_dir:
         raise UsageError("--output-dir names no folder. Is a variable empty?")
-    failed = _run(inputs, output_dir, defaults, workers, shard, digest.value, quiet)
+    if segment is not None and not 0 < segment < float("inf"):
+        raise UsageError(f"--segment is a number of seconds above 0, not {segment:g}.")
+    failed = _run(inputs, output_dir, defaults, workers, shard, segment, digest.value, quiet)
     if failed:
         raise typer.Exit(1)
 
@@ -150,13 +162,19 @@ def _run(
     defaults: dict[str, Any],
     workers: int | None,
     shard: str | None,
+    segment: float | None,
     digest: Any,
     quiet: bool,
 ) -> int:
     """Do it; the number of clips that failed."""
     from vmafsal.clips.manifest import read_clips
-    from vmafsal.clips.record import Record
-    from vmafsal.clips.run import choose_setups, describe_models, run_clips, take_shard
+    from vmafsal.clips.run import (
+        Through,
+        choose_setups,
+        describe_models,
+        run_clips,
+        take_shard,
+    )
     from vmafsal.clips.summary import Summary
 
     clips = read_clips(inputs, output_dir, defaults)
@@ -169,20 +187,19 @@ def _run(
     records: list[Record] = []
     with Summary(output_dir, name) as summary:
         summary.remove_leftovers(outputs, shared=shard is not None)
-        setups = choose_setups(clips, workers, output_dir, digest)
+        setups = choose_setups(clips, workers, output_dir, digest, segment is not None)
         done = 0
         told: set[str] = set()
         try:
             with (
                 workers_table(len(clips), len(setups), quiet) as watch,
-                closing(run_clips(clips, described, summary, setups)) as events,
+                closing(run_clips(clips, described, summary, setups, segment)) as events,
             ):
                 for event in events:
-                    if isinstance(event, Record):
-                        records.append(event)
-                        _tell(event, f"[{done}/{len(clips)}]", told, quiet)
-                    else:
-                        done = watch(event)
+                    done = watch(event)
+                    if isinstance(event, Through) and event.record is not None:
+                        records.append(event.record)
+                        _tell(event.record, f"[{done}/{len(clips)}]", told, quiet)
         except KeyboardInterrupt:
             say(
                 f"Interrupted. {done} of {len(clips)} clips are through; the same command goes on "

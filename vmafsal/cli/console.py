@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+    from vmafsal.clips.run import Through
     from vmafsal.clips.workers import Event
     from vmafsal.features import FrameFeatures
     from vmafsal.result import Result
@@ -67,7 +68,9 @@ def progress(result: Result, quiet: bool) -> Generator[Iterable[FrameFeatures]]:
 
 
 @contextmanager
-def workers_table(clips: int, workers: int, quiet: bool) -> Generator[Callable[[Event], int]]:
+def workers_table(
+    clips: int, workers: int, quiet: bool
+) -> Generator[Callable[[Event | Through], int]]:
     """Follow a run of many clips, with a table of its workers where standard error is a terminal.
 
     Args:
@@ -77,22 +80,24 @@ def workers_table(clips: int, workers: int, quiet: bool) -> Generator[Callable[[
     Yields:
         what is to be called with every event; it returns how many clips are through.
     """
-    from vmafsal.clips.workers import Died, Finished, Progress, Started
+    from vmafsal.clips.run import Through
+    from vmafsal.clips.workers import Progress, Started
 
     state = dict.fromkeys(range(workers), ("", ""))
     through = 0
 
-    def watch(event: Event) -> int:
+    def watch(event: Event | Through) -> int:
         nonlocal through
-        if isinstance(event, Started):
-            state[event.worker] = (event.task.clip.output, "")
+        if isinstance(event, Through):
+            through += 1
+        elif isinstance(event, Started):
+            state[event.worker] = (event.task.name, "")
         elif isinstance(event, Progress):
             total = f" of {event.total}" if event.total else ""
             rate = f"{event.done}{total} frames, {event.fps:.1f} fps"
             state[event.worker] = (state[event.worker][0], rate)
         else:
             state[event.worker] = ("", "")
-            through += isinstance(event, Finished) or (isinstance(event, Died) and event.given_up)
         if live is not None:
             live.update(table())
         return through

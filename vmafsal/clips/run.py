@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
 from vmafsal.clips.manifest import Clip
 from vmafsal.clips.record import Digest, Record, describe_features
-from vmafsal.clips.score import ScoreClip
+from vmafsal.clips.score import (
+    Answer,
+    Divided,
+    ScoreClip,
+    ScorePart,
+    Task,
+    failure,
+    in_one_piece,
+    record_log,
+)
+from vmafsal.clips.segments import PartScores, join_parts
 from vmafsal.clips.summary import Summary
 from vmafsal.clips.workers import ATTEMPTS, Died, Event, Finished, Setup, run_tasks, share_cores
-from vmafsal.errors import UsageError
+from vmafsal.errors import UsageError, VmafsalError
 from vmafsal.model import load_model
 from vmafsal.options import Feature
 from vmafsal.session import available_cores
+from vmafsal.source.segment import InexactError
 
-__all__ = ["choose_setups", "describe_models", "run_clips", "take_shard"]
+__all__ = ["Through", "choose_setups", "describe_models", "run_clips", "take_shard"]
 
 _UNCOMPRESSED = (".yuv", ".y4m", ".raw")
 _COMPRESSION = 100
@@ -65,19 +78,26 @@ def describe_models(clips: Sequence[Clip]) -> Description:
 
 
 def choose_setups(
-    clips: Sequence[Clip], workers: int | None, folder: str, digest: Digest
+    clips: Sequence[Clip],
+    workers: int | None,
+    folder: str,
+    digest: Digest,
+    divided: bool = False,
 ) -> list[Setup]:
     """One setup a worker: a GPU each where there are any, else a share of the cores each.
 
     Args:
-        clips: what there is to do; there are never more workers than that.
+        clips: what there is to do.
         workers: how many; None for one a GPU, or without a GPU one a core.
         folder, digest: for every worker.
+        divided: a clip may keep more than one worker busy; else there are no more than clips.
     """
     shared = all(":" not in clip.job.device for clip in clips)
     wanted = any(clip.job.device in ("auto", "cuda", "tensorrt") for clip in clips)
     gpus = visible_gpus() if shared and wanted else []
-    count = max(1, min(workers or len(gpus) or available_cores(), len(clips)))
+    count = workers or len(gpus) or available_cores()
+    if not divided:
+        count = max(1, min(count, len(clips)))
     return [
         Setup(folder, digest, cores, gpus[number % len(gpus)] if gpus else None)
         for number, cores in enumerate(share_cores(count))
@@ -94,9 +114,22 @@ def visible_gpus() -> list[str]:
     return [str(number) for number, _ in enumerate(folder.iterdir())] if folder.is_dir() else []
 
 
+@dataclass(frozen=True, slots=True)
+class Through:
+    """A clip is done with, for this run."""
+
+    clip: Clip
+    record: Record | None
+    """None where its earlier record still holds."""
+
+
 def run_clips(
-    clips: Sequence[Clip], described: Description, summary: Summary, setups: Sequence[Setup]
-) -> Generator[Event | Record]:
+    clips: Sequence[Clip],
+    described: Description,
+    summary: Summary,
+    setups: Sequence[Setup],
+    segment_seconds: float | None = None,
+) -> Generator[Event | Through]:
     """Score what is not done yet, the longest first.
 
     Args:
@@ -104,23 +137,121 @@ def run_clips(
         described: what describe_models returned.
         summary: open; every clip that was scored or failed is put on record.
         setups: one a worker.
+        segment_seconds: clips that are longer are divided among the workers; None for none.
     Yields:
-        the workers' events, and behind the last event of each clip that got one its record.
+        the workers' events, and one Through for each clip.
     Raises:
         VmafsalError: if no worker can start, or the summary cannot be written.
     """
-    tasks = [
-        ScoreClip(clip, summary.records.get(clip.output), described[clip.job.features])
+    todo: deque[Task] = deque(
+        ScoreClip(
+            clip, summary.records.get(clip.output), described[clip.job.features], segment_seconds
+        )
         for clip in sorted(clips, key=_weight, reverse=True)
-    ]
-    for event in run_tasks(setups, deque(tasks)):
+    )
+    ledger = _Ledger(summary, todo)
+    for event in run_tasks(setups, todo):
         yield event
-        record = event.answer if isinstance(event, Finished) else None
-        if isinstance(event, Died) and event.given_up:
-            record = _killer(event)
+        if isinstance(event, Finished | Died):
+            through = ledger.settle(event)
+            if through is not None:
+                yield through
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The parts of a clip that is scored in parts."""
+
+    task: ScoreClip
+    divided: Divided
+    begin: float
+    scores: dict[int, PartScores] = field(default_factory=dict)
+
+
+class _Ledger:
+    """Turns what workers answer into records, and into more to do."""
+
+    def __init__(self, summary: Summary, todo: deque[Task]) -> None:
+        self._summary = summary
+        self._todo = todo
+        self._gathered: dict[str, _Gathered] = {}
+
+    def settle(self, event: Finished | Died) -> Through | None:
+        """Note how a task ended; what that means for its clip, if it is done with."""
+        task = event.task
+        if isinstance(task, ScorePart) and task.clip.output not in self._gathered:
+            return None  # its clip is scored in one piece by now
+        if isinstance(event, Died):
+            return self._enter(task.clip, _killer(event)) if event.given_up else None
+        answer = event.answer
+        if isinstance(task, ScorePart):
+            return self._gather(task, answer)
+        if isinstance(answer, Divided):
+            self._divide(task, answer)
+            return None
+        assert not isinstance(answer, PartScores)
+        return self._enter(task.clip, answer)
+
+    def _enter(self, clip: Clip, record: Record | None) -> Through:
+        self._forget(clip)
         if record is not None:
-            summary.append(record)
-            yield record
+            self._summary.append(record)
+        return Through(clip, record)
+
+    def _divide(self, task: ScoreClip, divided: Divided) -> None:
+        count = len(divided.parts)
+        self._gathered[task.clip.output] = _Gathered(task, divided, time.perf_counter())
+        self._todo.extendleft(
+            ScorePart(task.clip, divided.parts[number], number, count)
+            for number in reversed(range(count))
+        )
+
+    def _gather(self, task: ScorePart, answer: Answer) -> Through | None:
+        gathered = self._gathered[task.clip.output]
+        if not isinstance(answer, PartScores):
+            assert isinstance(answer, Record)
+            self._rejoin(gathered, answer.error or "")
+            return None
+        gathered.scores[task.number] = answer
+        if len(gathered.scores) < task.count:
+            return None
+        seconds = time.perf_counter() - gathered.begin
+        try:
+            return self._enter(task.clip, self._join(gathered, seconds))
+        except InexactError as error:
+            self._rejoin(gathered, str(error))
+        except VmafsalError as error:
+            return self._enter(task.clip, failure(task.clip, error, seconds))
+        return None
+
+    def _join(self, gathered: _Gathered, seconds: float) -> Record:
+        clip, parts = gathered.task.clip, gathered.divided.parts
+        scores = [gathered.scores[number] for number in range(len(parts))]
+        log = join_parts(clip.job, parts, scores, seconds)
+        return record_log(
+            str(self._summary.path.parent),
+            clip,
+            log,
+            inputs=gathered.divided.inputs,
+            features=scores[0].features,
+            seconds=seconds,
+            notices=list((log.vmafsal or {})["notices"]),
+        )
+
+    def _rejoin(self, gathered: _Gathered, reason: str) -> None:
+        """Have a clip scored in one piece after all."""
+        clip = gathered.task.clip
+        self._forget(clip)
+        self._todo.appendleft(
+            replace(gathered.task, segment_seconds=None, notice=in_one_piece(clip, reason))
+        )
+
+    def _forget(self, clip: Clip) -> None:
+        """Drop a clip's parts, those that wait for a worker too."""
+        if self._gathered.pop(clip.output, None) is not None:
+            waiting = [t for t in self._todo if not (isinstance(t, ScorePart) and t.clip is clip)]
+            self._todo.clear()
+            self._todo.extend(waiting)
 
 
 def _weight(clip: Clip) -> int:

@@ -1,4 +1,4 @@
-"""What a worker does with one clip: look whether it is done, else score it and write its log."""
+"""What a worker does: look whether a clip is done, else score it, or a part of it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,27 @@ from vmafsal.clips.record import (
     digest_inputs,
     still_holds,
 )
+from vmafsal.clips.segments import Part, PartScores, divide
 from vmafsal.errors import OutputError, VmafsalError
 from vmafsal.logs import Log, format_log, parse_precision
 from vmafsal.logs.file import check_destination, open_log, output_error
+from vmafsal.options import Job
 from vmafsal.result import Result, open_session
+from vmafsal.source import Source, open_source
+from vmafsal.source.segment import InexactError, SegmentSource, open_segment
 
-__all__ = ["ClipScorer", "ScoreClip", "Tell", "failure", "write_log"]
+__all__ = [
+    "Answer",
+    "ClipScorer",
+    "Divided",
+    "ScoreClip",
+    "ScorePart",
+    "Task",
+    "Tell",
+    "failure",
+    "in_one_piece",
+    "record_log",
+]
 
 Tell = Callable[[int, int | None, float], None]
 """Called with frames done, frames in all (None where unknown) and frames per second."""
@@ -39,6 +54,47 @@ class ScoreClip:
     """Its last one."""
     features: dict[str, Any]
     """describe_features of its job."""
+    segment_seconds: float | None = None
+    """Divide it where it is longer; None scores it in one piece."""
+    notice: str | None = None
+    """For its record, besides what scoring itself has to say."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.clip.output
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePart:
+    """A part of a clip to score; the log waits for the others."""
+
+    clip: Clip
+    part: Part
+    number: int
+    """Of the part, from 0."""
+    count: int
+    """Of all parts."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"{self.clip.output}, part {self.number + 1} of {self.count}"
+
+
+Task = ScoreClip | ScorePart
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The answer to a clip that is to be scored in parts."""
+
+    parts: list[Part]
+    inputs: dict[str, Any]
+    """digest_inputs from before it was looked at."""
+
+
+Answer = Record | Divided | PartScores | None
 
 
 class ClipScorer:
@@ -56,43 +112,85 @@ class ClipScorer:
         self._threads = threads
         self._open_session = cache(open_session)
 
-    def score(self, task: ScoreClip, tell: Tell) -> Record | None:
-        """Score a clip and write its log.
+    def do(self, task: Task, tell: Tell) -> Answer:
+        """Do a task.
 
         Args:
-            task: the clip.
+            task: a clip, or a part of one.
             tell: hears of the progress.
         Returns:
-            Its new record, a failed one where an error ended it; None where its log is as a new
-            run would write it.
+            For a clip its new record, after its log was written; None where the log is as a new
+            run would write it; or the parts that it is to be scored in. For a part its scores.
+            A failed record where an error ended either.
         """
-        clip = task.clip
         begin = time.perf_counter()
         try:
+            if isinstance(task, ScorePart):
+                return self._score_part(task, tell)
             # Before scoring: a file that changes meanwhile is then done again by the next run.
-            inputs = digest_inputs(clip.job, self._digest)
-            if still_holds(task.record, clip, self._folder, inputs, task.features):
+            inputs = digest_inputs(task.clip.job, self._digest)
+            if still_holds(task.record, task.clip, self._folder, inputs, task.features):
                 return None
-            check_output(self._folder, clip)
-            job = replace(clip.job, threads=clip.job.threads or self._threads)
-            with Result(job, self._open_session) as result:
-                for done, _ in enumerate(result, start=1):
-                    tell(done, result.frame_estimate, done / max(result.elapsed_seconds, 1e-9))
-                log = result.log()
-            return Record.of(
-                clip,
-                "done",
-                frames=len(log.frames),
-                pooled={name: dict(values) for name, values in log.pooled().items()},
-                notices=result.notices,
-                inputs=inputs,
-                features=describe_features(clip.job.features, result.models),
-                provider=result.provider,
-                log=write_log(self._folder, clip, log),
-                seconds=round(time.perf_counter() - begin, 3),
-            )
+            check_output(self._folder, task.clip)
+            try:
+                divided = self._divide(task, inputs)
+            except InexactError as error:
+                divided = None
+                task = replace(task, notice=in_one_piece(task.clip, str(error)))
+            return divided or self._score_clip(task, inputs, tell)
         except Exception as error:
-            return failure(clip, error, time.perf_counter() - begin)
+            return failure(task.clip, error, time.perf_counter() - begin)
+
+    def _divide(self, task: ScoreClip, inputs: dict[str, Any]) -> Divided | None:
+        if task.segment_seconds is None:
+            return None
+        parts = divide(task.clip.job, task.segment_seconds)
+        return Divided(parts, inputs) if len(parts) > 1 else None
+
+    def _score_clip(self, task: ScoreClip, inputs: dict[str, Any], tell: Tell) -> Record:
+        clip = task.clip
+        begin = time.perf_counter()
+        with self._open(clip.job) as result:
+            log = _read(result, tell)
+        return record_log(
+            self._folder,
+            clip,
+            log,
+            inputs=inputs,
+            features=describe_features(clip.job.features, result.models),
+            seconds=time.perf_counter() - begin,
+            notices=([task.notice] if task.notice else []) + result.notices,
+        )
+
+    def _score_part(self, task: ScorePart, tell: Tell) -> PartScores:
+        part = task.part
+        opened: list[SegmentSource] = []
+
+        def open_video(path: str, **options: Any) -> Source:
+            if part.segment is None:
+                return open_source(path, **options)
+            opened.append(open_segment(path, part.job.stream, part.segment))
+            return opened[0]
+
+        with self._open(part.job, open_video) as result:
+            log = _read(result, tell)
+        return PartScores(
+            log=log,
+            head=opened[0].head if opened else [],
+            tail=opened[0].tail if opened else [],
+            features=describe_features(part.job.features, result.models),
+        )
+
+    def _open(self, job: Job, open_video: Callable[..., Source] = open_source) -> Result:
+        """A result on this worker's threads, with the sessions that it keeps."""
+        job = replace(job, threads=job.threads or self._threads)
+        return Result(job, self._open_session, open_video)
+
+
+def _read(result: Result, tell: Tell) -> Log:
+    for done, _ in enumerate(result, start=1):
+        tell(done, result.frame_estimate, done / max(result.elapsed_seconds, 1e-9))
+    return result.log()
 
 
 def failure(clip: Clip, error: Exception, seconds: float) -> Record:
@@ -101,6 +199,11 @@ def failure(clip: Clip, error: Exception, seconds: float) -> Record:
     if not isinstance(error, VmafsalError):
         sentence = f"It ended with {type(error).__name__}: {error}. This should not happen."
     return Record.of(clip, "failed", error=sentence, seconds=round(seconds, 3))
+
+
+def in_one_piece(clip: Clip, reason: str) -> str:
+    """The notice of a clip that was to be divided and could not be."""
+    return f"{clip.job.distorted} was scored in one piece: {reason.rstrip('.')}."
 
 
 def check_output(folder: str, clip: Clip) -> None:
@@ -119,11 +222,20 @@ def check_output(folder: str, clip: Clip) -> None:
         raise OutputError(f"{path} is no regular file: remove it, or name another output.")
 
 
-def write_log(folder: str, clip: Clip, log: Log) -> dict[str, Any]:
+def record_log(
+    folder: str,
+    clip: Clip,
+    log: Log,
+    *,
+    inputs: dict[str, Any],
+    features: dict[str, Any],
+    seconds: float,
+    notices: list[str],
+) -> Record:
     """Write a clip's log, whole or not at all.
 
     Returns:
-        its bytes and sha256.
+        the record that goes with it.
     Raises:
         OutputError: if it cannot be written.
     """
@@ -132,4 +244,15 @@ def write_log(folder: str, clip: Clip, log: Log) -> dict[str, Any]:
     with open_log(os.path.join(folder, clip.output)) as file:
         file.write(raw)
         file.commit()
-    return describe_log(raw)
+    return Record.of(
+        clip,
+        "done",
+        frames=len(log.frames),
+        pooled={name: dict(values) for name, values in log.pooled().items()},
+        seconds=round(seconds, 3),
+        notices=notices,
+        inputs=inputs,
+        features=features,
+        provider=(log.vmafsal or {})["provider"],
+        log=describe_log(raw),
+    )

@@ -16,14 +16,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from vmafsal.clips.record import Digest
-from vmafsal.clips.score import ClipScorer, ScoreClip
+from vmafsal.clips.score import Answer, ClipScorer, Task
 from vmafsal.errors import VmafsalError
 from vmafsal.session import available_cores
 
 __all__ = ["Died", "Event", "Finished", "Progress", "Setup", "Started", "run_tasks", "share_cores"]
 
 ATTEMPTS = 2
-"""A clip that kills its worker this often is given up."""
+"""A task that kills its worker this often is given up."""
 
 _TELL_SECONDS = 0.25
 _GOODBYE_SECONDS = 5.0
@@ -43,10 +43,10 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker took up a clip."""
+    """A worker took up a task."""
 
     worker: int
-    task: ScoreClip
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,16 @@ class Finished:
     """A worker's answer."""
 
     worker: int
-    task: ScoreClip
-    answer: Any
+    task: Task
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A clip took its worker along."""
+    """A task took its worker along."""
 
     worker: int
-    task: ScoreClip
+    task: Task
     cause: str
     """For example "signal 9 (Killed)"."""
     given_up: bool
@@ -111,9 +111,9 @@ class _Worker:
         self.process.start()
         theirs.close()  # so that the death of the process ends the pipe
         self.ready = False
-        self.task: ScoreClip | None = None
+        self.task: Task | None = None
 
-    def give(self, task: ScoreClip) -> None:
+    def give(self, task: Task) -> None:
         self.task = task
         with suppress(OSError):  # it just died, which is noticed when it is waited for
             self.connection.send(task)
@@ -132,7 +132,7 @@ class _Worker:
         self.connection.close()
 
 
-def run_tasks(setups: Sequence[Setup], todo: deque[ScoreClip]) -> Generator[Event]:
+def run_tasks(setups: Sequence[Setup], todo: deque[Task]) -> Generator[Event]:
     """Let workers do tasks, first come first served.
 
     Args:
@@ -144,9 +144,9 @@ def run_tasks(setups: Sequence[Setup], todo: deque[ScoreClip]) -> Generator[Even
         VmafsalError: if a worker cannot even start.
     """
     workers: list[_Worker] = []
-    killers: list[ScoreClip] = []
+    killers: list[Task] = []
     try:
-        workers += [_Worker(setup) for setup in setups[: max(1, len(todo))]]
+        workers += [_Worker(setup) for setup in setups]
         while todo or any(worker.task is not None for worker in workers):
             for number, worker in enumerate(workers):
                 if todo and worker.ready and worker.task is None:
@@ -223,7 +223,7 @@ def _serve(connection: Connection, setup: Setup) -> None:
             task = connection.recv()
         except EOFError:
             return
-        connection.send(("answer", scorer.score(task, tell)))
+        connection.send(("answer", scorer.do(task, tell)))
 
 
 def _die_with_parent() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["ContainerSource"]
+__all__ = ["ContainerSource", "reading"]
 
 MAX_GAP = 8
 """Pictures in a row that may be lost."""
@@ -80,7 +80,7 @@ class ContainerSource(Source):
         interlaced = int(context.field_order) > 1
         if self.info.size_bytes is None or interlaced or context.name in MAY_HIDE:
             return None
-        with _sentences(self._name):
+        with reading(self._name):
             if self.info.kind == "y4m":
                 container, stream = self._open()
                 with container:
@@ -96,7 +96,7 @@ class ContainerSource(Source):
     def _read(self, start: int, stop: int | None, step: int) -> Iterator[Frame]:
         pictures = self._checked()
         try:
-            with _sentences(self._name):
+            with reading(self._name):
                 for number, picture in enumerate(islice(pictures, start, stop, step)):
                     yield self._frame(picture, number * step)
         except GeneratorExit:
@@ -257,7 +257,7 @@ class ContainerSource(Source):
 
 
 @contextmanager
-def _sentences(name: str) -> Iterator[None]:
+def reading(name: str) -> Iterator[None]:
     """Turn what ffmpeg and the system raise into sentences."""
     import av
 
