@@ -77,9 +77,11 @@ class Summary:
     def _open(self) -> int:
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-            size = os.fstat(handle).st_size
-            if size and os.pread(handle, 1, size - 1) != b"\n":
-                os.write(handle, b"\n")  # a line that a crash tore stays one line
+            size = os.lseek(handle, 0, os.SEEK_END)
+            if size:
+                os.lseek(handle, size - 1, os.SEEK_SET)
+                if os.read(handle, 1) != b"\n":
+                    os.write(handle, b"\n")  # a line that a crash tore stays one line
         except OSError as error:
             raise output_error(str(self.path), error) from None
         return handle
@@ -123,6 +125,7 @@ class Summary:
 
     def close(self) -> None:
         """Write the file anew with one line a clip, and let go of it."""
+        os.close(self._handle)
         try:
             records = [self.records[output] for output in sorted(self._own)]
             with open_log(str(self.path)) as file:
@@ -130,7 +133,6 @@ class Summary:
                     file.write(_line(record))
                 file.commit()
         finally:
-            os.close(self._handle)
             os.close(self._lock)
 
     def __enter__(self) -> Self:
