@@ -10,6 +10,14 @@ from typer.testing import CliRunner
 from tests.conftest import ROOT
 from vmafsal.cli.app import app
 
+PRINT_PEAK = (
+    "for line in open('/proc/self/status'):\n"
+    "    if line.startswith('VmHWM:'):\n"
+    "        print(line.split()[1])\n"
+)
+"""A program's last lines, which print its peak memory in KiB. (Of a process that was forked from a
+large one, getrusage reports the peak of its parent.)"""
+
 SIZE = ("--width", "64", "--height", "48")
 DEMO = ROOT / "fixtures" / "yuv"
 
