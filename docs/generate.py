@@ -160,7 +160,7 @@ def _row(param: Any, is_option: bool) -> str:
     else:
         shown = f"`{_cell(value)}`"
     default = "yes" if param.default is True else param.default
-    known = default not in (None, False, "")
+    known = default is not None and default is not False and default != ""
     return f"| {shown} | {f'`{default}`' if known else ''} | {_cell(param.help or '')} |\n"
 
 
