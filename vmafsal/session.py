@@ -86,19 +86,17 @@ class Session:
         if not self.takes_batches and len(batch) > 1:
             return np.concatenate([self.run(batch[i : i + 1]) for i in range(len(batch))])
         try:
-            saliency: NDArray[np.float32] = self._session.run([self._output], {self._input: batch})[
-                0
-            ]
+            (answer,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(_failure(self.model, batch.shape, error)) from error
+        saliency: NDArray[np.float32] = answer
         expected = (len(batch), 1, *batch.shape[2:])
         if saliency.shape != expected:
             raise ModelError(
                 f"{self.model.path.name} answered a map of {list(saliency.shape)} to a batch of "
                 f"{list(batch.shape)}; {list(expected)} is expected."
             )
-        answer: NDArray[np.float32] = saliency
-        return np.float32(1) / (np.float32(1) + np.exp(-answer)) if self._sigmoid else answer
+        return np.float32(1) / (np.float32(1) + np.exp(-saliency)) if self._sigmoid else saliency
 
     def _creator(self, kind: str, index: int) -> Callable[[bytes], Any]:
         """A function from a model's bytes to a session on the device, or a DeviceError."""
