@@ -22,10 +22,11 @@ from train.compose import Composer, Composition, cut_confident
 from train.data import Item, Pair, find_pairs, load_items
 from train.export import export_student
 from train.fit import fit
-from train.loss import bce_iou
+from train.loss import bce_iou, disagreement
 from train.net import build as build_student
 from train.pseudo import Gate, gated
 from train.recipe import Recipe
+from train.samples import Samples
 from vmafsal import extract
 from vmafsal.errors import UsageError
 from vmafsal.model import load_model
@@ -35,7 +36,8 @@ pytestmark = pytest.mark.train
 SMALL = Recipe(
     "v3", epochs=2, batch=8, lr=2e-3, augment=Augment(64, (64, 80)), composites=8, fold=0.2,
     eval_side=64, threads=1, optimizer="adamw", weight_decay=0.02, warmup=3, ema=0.9,
-    soft_iou=0.6, rescale=(32, 64), composition=Composition((0.2, 0.9), True, True),
+    soft_iou=0.6, rescale=(32, 64), consistency=0.5,
+    composition=Composition((0.2, 0.9), True, True),
 )  # fmt: skip
 
 
@@ -98,6 +100,26 @@ def test_loss_equals_its_formula() -> None:
     # The third pixel weighs nothing.
     found = bce_iou(row(2.0, -1.0, 9.0), row(1.0, 0.0, 0.0), row(1.0, 1.0, 0.0), 0.6)
     assert found.item() == pytest.approx(bce + 0.6 * (1 - iou))
+
+
+def test_disagreement_is_the_step_of_the_mean_and_of_the_map() -> None:
+    clear, coded = torch.full((2, 1, 4, 4), -30.0), torch.full((2, 1, 4, 4), -30.0)
+    assert float(disagreement(clear, coded)) == 0.0
+    coded[0, 0, :2] = 30.0  # one picture of two: half of its map from 0 to 1
+    assert float(disagreement(clear, coded)) == pytest.approx((0.5 + 0.5) / 2)
+
+
+def test_a_twin_is_the_same_picture_seen_worse(duts: Path) -> None:
+    pairs = find_pairs(duts).pairs
+    items, augment = load_items(pairs, 0.15), Augment(64, (64, 80))
+    indices = [(range(len(pairs)), 1.0)]
+    alone = Samples(items, indices, augment, 42)
+    both = Samples(items, indices, augment, 42, twins=True)
+    plain, twin = alone[0, 3].numpy(), both[0, 3].numpy()
+    assert twin.shape == (8, 64, 64)
+    np.testing.assert_array_equal(twin[:5], plain)
+    assert not np.array_equal(twin[5:], plain[:3])
+    assert np.corrcoef(twin[5:].ravel(), plain[:3].ravel())[0, 1] > 0.8
 
 
 def test_resumed_run_ends_in_the_same_weights(duts: Path, trained: Path, tmp_path: Path) -> None:

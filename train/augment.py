@@ -14,7 +14,15 @@ from PIL import Image, ImageFilter
 
 from train.data import Item
 
-__all__ = ["Augment", "crop_resized", "degrade", "flip", "photometric", "resize_planes"]
+__all__ = [
+    "Augment",
+    "crop_resized",
+    "degrade",
+    "flip",
+    "low_rung",
+    "photometric",
+    "resize_planes",
+]
 
 
 @dataclass(frozen=True)
@@ -102,3 +110,17 @@ def degrade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     less = max(8, int(side * rng.uniform(0.4, 0.8)))
     small = image.resize((less, less), Image.Resampling.BILINEAR)
     return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def low_rung(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The picture as a low rung of a ladder shows it: fewer lines, JPEG, a little noise."""
+    side = rgb.shape[0]
+    less = max(8, int(side * rng.uniform(0.45, 1.0)))
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    image = image.resize((less, less), Image.Resampling.BILINEAR)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=int(rng.integers(8, 60)))
+    coded = np.asarray(Image.open(buffer).resize((side, side), Image.Resampling.BICUBIC))
+    noise = rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(0.0, 4.0))
+    noisy: np.ndarray = np.clip(coded + noise + 0.5, 0, 255).astype(np.uint8)
+    return noisy

@@ -232,6 +232,11 @@ def _recipe(facts: Facts) -> str:
         parts.append(f"JPEG, noise, blur or rescaling in {augment['degrade']:.0%}")
     if config["composites"]:
         parts.append(_composites(config))
+    if config.get("consistency"):
+        parts.append(
+            "each sample seen a second time with fewer lines, coded and noisy, the disagreement "
+            f"of the two weighing {config['consistency']:g}"
+        )
     if config.get("rescale"):
         sides = ", ".join(str(side) for side in config["rescale"])
         parts.append(f"each batch resized to a side drawn from {sides}")

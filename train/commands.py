@@ -91,6 +91,14 @@ def fit(
     rescale: Annotated[
         str, typer.Option(help="Sides to resize a batch of crops to, one drawn a step: 128,192.")
     ] = "",
+    consistency: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Show each sample a second time, fewer lines and coded; this is what "
+            "disagreement between the two costs.",
+        ),
+    ] = 0.0,
     object_size: Annotated[
         str, typer.Option(help="Longest side of a pasted object, as shares of the crop's.")
     ] = "0.15,0.85",
@@ -165,6 +173,7 @@ def fit(
         ema=ema,
         soft_iou=soft_iou,
         rescale=tuple(_numbers(rescale, int, "--rescale")) if rescale else (),
+        consistency=consistency,
         composition=Composition((smallest, largest), log_size, by_set),
         init_sha256=None if init is None else sha256_of(init),
     )

@@ -68,6 +68,7 @@ def load_corpus(
         recipe.composites,
         recipe.soft_floor,
         recipe.composition,
+        twins=recipe.consistency > 0.0,
     )
     per_epoch = len(samples.plan(0))
     if per_epoch < recipe.batch:

@@ -23,7 +23,7 @@ from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, 
 from train.corpus import load_corpus
 from train.data import Dataset, Items
 from train.device import World, autocast_dtype, choose_device, distributed, process_world
-from train.loss import bce_dice, bce_iou
+from train.loss import bce_dice, bce_iou, disagreement
 from train.output import Progress
 from train.recipe import Recipe
 from train.samples import Key, Samples
@@ -133,6 +133,22 @@ def _rescaled(planes: torch.Tensor, recipe: Recipe, epoch: int, step: int) -> to
     )
 
 
+def _loss(
+    recipe: Recipe, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """What a batch costs; with twins `logits` holds twice as many maps as `target`."""
+
+    def wrong(maps: torch.Tensor) -> torch.Tensor:
+        if recipe.soft_iou:
+            return bce_iou(maps, target, weight, recipe.soft_iou)
+        return bce_dice(maps, target, weight)
+
+    if not recipe.consistency:
+        return wrong(logits)
+    clear, coded = logits.chunk(2)
+    return (wrong(clear) + wrong(coded)) / 2 + recipe.consistency * disagreement(clear, coded)
+
+
 def fit(
     recipe: Recipe,
     datasets: list[Dataset],
@@ -211,13 +227,12 @@ def fit(
                     planes = _rescaled(planes, recipe, epoch, step)
                 for group in adam.param_groups:
                     group["lr"] = rate
+                pictures = planes[:, :3]
+                if recipe.consistency:
+                    pictures = torch.cat([pictures, planes[:, 5:]])
                 with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                    logits = model(normalise(planes[:, :3]), logits=True)
-                target, weight = planes[:, 3:4] / 255.0, planes[:, 4:5] / 255.0
-                if recipe.soft_iou:
-                    loss = bce_iou(logits, target, weight, recipe.soft_iou)
-                else:
-                    loss = bce_dice(logits, target, weight)
+                    logits = model(normalise(pictures), logits=True)
+                loss = _loss(recipe, logits, planes[:, 3:4] / 255.0, planes[:, 4:5] / 255.0)
                 adam.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
                 losses.append(loss.item())

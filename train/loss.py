@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-__all__ = ["bce_dice", "bce_iou"]
+__all__ = ["bce_dice", "bce_iou", "disagreement"]
 
 
 def bce_dice(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -53,3 +53,17 @@ def bce_iou(
     both = (weight * p * target).sum(dims)
     either = (weight * (p + target - p * target)).sum(dims)
     return (bce + share * (1.0 - (both + 1.0) / (either + 1.0))).mean()
+
+
+def disagreement(logits: torch.Tensor, twins: torch.Tensor) -> torch.Tensor:
+    """How far two versions of the same pictures are apart: in the mean of the map, and in it.
+
+    Args:
+        logits, twins: float [N, 1, H, W], before the sigmoid.
+    Returns:
+        float32 scalar: mean over the pictures of |difference of the means| + mean squared
+        difference.
+    """
+    apart = torch.sigmoid(logits.float()) - torch.sigmoid(twins.float())
+    dims = (1, 2, 3)
+    return (apart.mean(dims).abs() + apart.square().mean(dims)).mean()

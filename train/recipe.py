@@ -47,6 +47,9 @@ class Recipe:
     """Weight of 1 - soft IoU beside BCE; 0 is BCE + Dice."""
     rescale: tuple[int, ...] = ()
     """Sides that a batch of crops is resized to, one of them drawn for each step."""
+    consistency: float = 0.0
+    """Weight of the disagreement between a sample and its picture as a low rung of a ladder
+    shows it, which then is learnt from too; 0 makes no such twins."""
     composition: Composition = field(default_factory=Composition)
     init_sha256: str | None = None
     """Of the checkpoint whose best weights the run begins with; None begins at random."""

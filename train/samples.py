@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
-from train.augment import Augment, crop_resized, degrade, flip, photometric
+from train.augment import Augment, crop_resized, degrade, flip, low_rung, photometric
 from train.compose import Composer, Composition, cut_confident
 from train.data import Items
 
@@ -34,6 +34,7 @@ class Samples(TorchDataset[torch.Tensor]):
             round(weight · n) items of a set, each as often as the others, give or take one.
         composites: how many composites an epoch holds.
         composition: how they are made.
+        twins: each sample comes with its picture as a low rung of a ladder shows it.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Samples(TorchDataset[torch.Tensor]):
         composites: int = 0,
         soft_floor: float = 0.15,
         composition: Composition | None = None,
+        twins: bool = False,
     ) -> None:
-        self._items, self._sets, self._options = items, sets, options
+        self._items, self._sets, self._options, self._twins = items, sets, options, twins
         self._seed, self._composites = seed, composites
         everything = [i for indices, _ in sets for i in indices]
         soft = [i for i in everything if items.pair(i).soft]
@@ -76,7 +78,7 @@ class Samples(TorchDataset[torch.Tensor]):
         return self._plans[epoch]
 
     def __getitem__(self, key: Key) -> torch.Tensor:
-        """uint8 [5, crop, crop]: R, G, B, label, weight."""
+        """uint8 [5, crop, crop]: R, G, B, label, weight; 8 planes with the twin's R, G, B."""
         planes, _ = self._draw(key)
         return torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1)))
 
@@ -101,4 +103,5 @@ class Samples(TorchDataset[torch.Tensor]):
             rgb = photometric(rgb, rng)
         if rng.random() < options.degrade:
             rgb = degrade(rgb, rng)
-        return np.dstack([rgb, planes[..., 3:]]), used
+        parts = [rgb, planes[..., 3:], *([low_rung(rgb, rng)] if self._twins else [])]
+        return np.dstack(parts), used
