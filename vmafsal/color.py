@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from vmafsal.frame import CHROMA_SHIFT, Frame
 from vmafsal.sidecar import IMAGENET_MEAN, IMAGENET_STD, ColorMatrix, InputPolicy
 
-__all__ = ["MATRICES", "frame_to_tensor", "matrix_of", "normalise", "to_eight_bits"]
+__all__ = [
+    "MATRICES",
+    "conversion",
+    "frame_to_tensor",
+    "matrix_of",
+    "normalise",
+    "to_eight_bits",
+]
 
 Floats = NDArray[np.float32]
 
@@ -88,6 +95,24 @@ def normalise(
     return out
 
 
+def conversion(frame: Frame, policy: InputPolicy) -> Floats:
+    """The numbers that take a YUV or gray frame to RGB.
+
+    Args:
+        frame: its tags count where the policy leaves matrix or range to them.
+        policy: matrix and range.
+    Returns:
+        float32 [7]: black level of luma, scale of luma, scale of chroma, and the matrix as in
+        MATRICES.
+    """
+    full = frame.full_range is True if policy.range == "auto" else policy.range == "full"
+    # Limited range: black 16, 219 steps of luma, 224 of chroma (ITU-R BT.709-6, item 4.6)
+    black, luma_steps, chroma_steps = (0, 255, 255) if full else (16, 219, 224)
+    one = np.float32(1)
+    scales = (one / np.float32(luma_steps), one / np.float32(chroma_steps))
+    return np.array((black, *scales, *MATRICES[matrix_of(frame, policy.color)]), np.float32)
+
+
 def frame_to_tensor(frame: Frame, policy: InputPolicy, out: Floats) -> None:
     """Convert a frame to normalised RGB, with every rounding of the C extractor.
 
@@ -108,11 +133,10 @@ def frame_to_tensor(frame: Frame, policy: InputPolicy, out: Floats) -> None:
                 out[channel, strip] = to_eight_bits(plane[strip], frame.bit_depth)
             normalise(out[:, strip], policy.mean, policy.std, out[:, strip])
         return
-    full = frame.full_range is True if policy.range == "auto" else policy.range == "full"
-    factors = MATRICES[matrix_of(frame, policy.color)]
+    numbers = conversion(frame, policy)
     for top in range(0, frame.height, rows):
         target = out[:, top : top + rows]
-        _strip_to_rgb(frame, top, target, factors, full)
+        _strip_to_rgb(frame, top, target, numbers)
         target *= np.float32(255)
         target += np.float32(0.5)
         # x -> floor(255x + 0.5) grows with x: clamping here equals clamping x to [0, 1] before.
@@ -121,24 +145,20 @@ def frame_to_tensor(frame: Frame, policy: InputPolicy, out: Floats) -> None:
         normalise(target, policy.mean, policy.std, target)
 
 
-def _strip_to_rgb(
-    frame: Frame, top: int, out: Floats, factors: tuple[float, ...], full: bool
-) -> None:
+def _strip_to_rgb(frame: Frame, top: int, out: Floats, numbers: Floats) -> None:
     """Rows from `top` on as unclamped RGB in [0, 1], to `out` [3, rows, width]."""
     rows, width = out.shape[1:]
-    # Limited range: black 16, 219 steps of luma, 224 of chroma (ITU-R BT.709-6, item 4.6)
-    black, luma_steps, chroma_steps = (0, 255, 255) if full else (16, 219, 224)
-    luma = _centred(frame.planes[0][top : top + rows], frame.bit_depth, black, luma_steps)
+    black, luma_scale, chroma_scale, red_v, green_u, green_v, blue_u = numbers
+    luma = _centred(frame.planes[0][top : top + rows], frame.bit_depth, black, luma_scale)
     if frame.chroma == "400":
         out[:] = luma
         return
     down, right = CHROMA_SHIFT[frame.chroma]
     chroma_rows = slice(top >> down, (top + rows + down) >> down)
     u, v = (
-        _centred(plane[chroma_rows], frame.bit_depth, 128, chroma_steps)
+        _centred(plane[chroma_rows], frame.bit_depth, np.float32(128), chroma_scale)
         for plane in frame.planes[1:]
     )
-    red_v, green_u, green_v, blue_u = (np.float32(factor) for factor in factors)
 
     def spread(chroma: Floats) -> Floats:
         """Replicate chroma samples over the pixels that share them."""
@@ -152,8 +172,8 @@ def _strip_to_rgb(
     np.add(luma, spread(blue_u * u), out=out[2])
 
 
-def _centred(plane: NDArray[Any], bit_depth: int, offset: int, steps: int) -> Floats:
+def _centred(plane: NDArray[Any], bit_depth: int, offset: np.float32, scale: np.float32) -> Floats:
     samples = to_eight_bits(plane, bit_depth).astype(np.float32)
-    samples -= np.float32(offset)
-    samples *= np.float32(1) / np.float32(steps)
+    samples -= offset
+    samples *= scale
     return samples

@@ -1,0 +1,167 @@
+"""The fused graph: the network sees the bits that it sees otherwise, and the mean is the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from tests.conftest import PLACEHOLDER
+from tests.networks import convolution, node, save, student
+from vmafsal.batch import Preparer, View
+from vmafsal.color import conversion
+from vmafsal.features import saliency_mean
+from vmafsal.frame import Chroma, Frame, chroma_size
+from vmafsal.fuse import CONVERSION, PLANES, SCALARS, PlaneShape, can_fuse, fuse
+from vmafsal.model import Model, load_model
+from vmafsal.session import Session
+from vmafsal.sidecar import ColorMatrix, ColorRange
+
+MODELS = ["placeholder", "saliency_student_v1", "saliency_student_v2"]
+
+
+def model_of(name: str) -> Model:
+    return load_model(str(PLACEHOLDER) if name == "placeholder" else name)
+
+
+def noisy_frames(
+    count: int, height: int, width: int, chroma: Chroma, bit_depth: int, **tags: Any
+) -> list[Frame]:
+    """Every value that the depth's words can hold is as likely, legal or not."""
+    noise = np.random.default_rng(7)
+    dtype: Any = np.uint8 if bit_depth == 8 else np.uint16
+    sizes = [(height, width)]
+    if chroma != "400":
+        sizes += [chroma_size(height, width, chroma)] * 2
+    # A bit above the depth: raw files hold such samples, and they saturate.
+    top = min(2 << bit_depth, 1 << 16) if bit_depth > 8 else 256
+    return [
+        Frame(
+            tuple(noise.integers(0, top, size).astype(dtype) for size in sizes),
+            chroma,
+            bit_depth,
+            index,
+            **tags,
+        )
+        for index in range(count)
+    ]
+
+
+def run_fused(
+    model: Model, view: View, frames: list[Frame], show: str | None = None
+) -> list[NDArray[Any]]:
+    """Scalars, and the tensor called `show`, of the graph on frames of one size."""
+    first = frames[0]
+    shape = PlaneShape(
+        len(frames), first.height, first.width, first.chroma, first.bit_depth, view.multiple
+    )
+    graph = fuse(model.proto, model.sidecar, view.policy, shape)
+    onnx.checker.check_model(graph)
+    if show:
+        graph.graph.output.append(onnx.ValueInfoProto(name=show))
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    feed = {
+        name: np.stack([frame.planes[place] for frame in frames])
+        for place, name in enumerate(PLANES[: len(first.planes)])
+    }
+    if first.chroma != "rgb":
+        rows = [conversion(frame, view.policy) for frame in frames]
+        feed[CONVERSION] = np.stack(rows)[:, :, None, None]
+    answers: list[NDArray[Any]] = session.run([SCALARS, *([show] if show else [])], feed)
+    return answers
+
+
+def run_apart(
+    model: Model, view: View, frames: list[Frame]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """The network's input and the mean, the other way."""
+    batch = next(iter(Preparer([view], len(frames)).batches(frames)))
+    height, width = batch.sizes[view]
+    saliency = Session(model, "cpu").run(batch.tensors[view])[:, :, :height, :width]
+    means = saliency_mean(saliency)
+    bounds = [getattr(saliency, kind)(axis=(1, 2, 3)) for kind in ("min", "max")]
+    return batch.tensors[view], np.stack([means, *bounds], axis=1)
+
+
+def check(model: Model, view: View, frames: list[Frame]) -> None:
+    tensor, expected = run_apart(model, view, frames)
+    scalars, seen = run_fused(model, view, frames, model.sidecar.input_name)
+    np.testing.assert_array_equal(seen, tensor)
+    np.testing.assert_allclose(scalars, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 9, 10, 12, 16])
+@pytest.mark.parametrize("chroma", get_args(Chroma))
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (27, 45)])
+def test_the_network_sees_the_same_bits(
+    chroma: Chroma, bit_depth: int, height: int, width: int, tmp_path: Path
+) -> None:
+    model = load_model(str(student(tmp_path / "m.onnx")))
+    view = View.of(model.policy, model.stride)
+    check(model, view, noisy_frames(2, height, width, chroma, bit_depth))
+
+
+@pytest.mark.parametrize("color", get_args(ColorMatrix))
+@pytest.mark.parametrize("range_", get_args(ColorRange))
+def test_every_matrix_and_range(color: ColorMatrix, range_: ColorRange, tmp_path: Path) -> None:
+    model = load_model(str(student(tmp_path / "m.onnx")))
+    view = View.of(replace(model.policy, color=color, range=range_), model.stride)
+    frames = noisy_frames(2, 34, 50, "420", 8)
+    # Two frames of one batch may be tagged in two ways.
+    tagged = replace(frames[1], matrix="bt601", full_range=True)
+    check(model, view, [frames[0], tagged])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("chroma", "bit_depth"), [("420", 8), ("422", 10), ("444", 12), ("400", 16), ("rgb", 8)]
+)
+def test_the_packaged_networks(name: str, chroma: Chroma, bit_depth: int) -> None:
+    model = model_of(name)
+    check(model, View.of(model.policy, model.stride), noisy_frames(2, 51, 75, chroma, bit_depth))
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17, 18, 20])
+def test_networks_of_every_age(opset: int, tmp_path: Path) -> None:
+    nodes = [node("Conv", ["input", "w"], "x"), node("Sigmoid", ["x"], "saliency_map")]
+    weights = {"w": convolution(0, 1, 3, 1)}
+    path = save(tmp_path / "m.onnx", nodes, weights=weights, opset=opset)
+    model = load_model(str(path))
+    assert can_fuse(model.proto)
+    check(model, View.of(model.policy, 1), noisy_frames(2, 17, 33, "420", 10))
+
+
+def test_a_network_too_old_is_told(tmp_path: Path) -> None:
+    nodes = [node("Conv", ["input", "w"], "x"), node("Sigmoid", ["x"], "saliency_map")]
+    path = save(tmp_path / "m.onnx", nodes, weights={"w": convolution(0, 1, 3, 1)}, opset=9)
+    assert not can_fuse(load_model(str(path)).proto)
+
+
+def test_the_sigmoid_that_a_sidecar_promises(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "logits.onnx",
+        [node("Conv", ["input", "w"], "saliency_map")],
+        weights={"w": convolution(0, 1, 3, 1)},
+        sidecar={"output": {"activation": "sigmoid"}, "input": {"mean": [0, 0.5, 1]}},
+    )
+    model = load_model(str(path))
+    check(model, View.of(model.policy, 1), noisy_frames(2, 20, 30, "420", 8))
+
+
+def test_a_map_with_nan_gives_nan(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "nan.onnx",
+        [node("Conv", ["input", "w"], "x"), node("Sqrt", ["x"], "saliency_map")],
+        weights={"w": -np.ones((1, 3, 1, 1), np.float32)},
+    )
+    model = load_model(str(path))
+    (scalars,) = run_fused(model, View.of(model.policy, 1), noisy_frames(2, 20, 30, "444", 8))
+    assert np.isnan(scalars[:, 0]).all()
