@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from tests.conftest import PLACEHOLDER
 from tests.networks import convolution, node, save, student
-from vmafsal.batch import Preparer, View
-from vmafsal.color import conversion
-from vmafsal.features import saliency_mean
+from vmafsal.batch import Planes, Preparer, View
+from vmafsal.errors import ModelError
+from vmafsal.features import FrameFeatures, saliency_mean
 from vmafsal.frame import Chroma, Frame, chroma_size
-from vmafsal.fuse import CONVERSION, PLANES, SCALARS, PlaneShape, can_fuse, fuse
+from vmafsal.fuse import SCALARS, PlaneShape, can_fuse, fuse
+from vmafsal.graph import make_batchable
 from vmafsal.model import Model, load_model
+from vmafsal.pipeline import Scorer, score
 from vmafsal.session import Session
 from vmafsal.sidecar import ColorMatrix, ColorRange
 
@@ -61,21 +63,21 @@ def run_fused(
     shape = PlaneShape(
         len(frames), first.height, first.width, first.chroma, first.bit_depth, view.multiple
     )
-    graph = fuse(model.proto, model.sidecar, view.policy, shape)
+    proto = model.proto
+    if model.fixed_batch:
+        proto = make_batchable(proto, model.sidecar.input_name)
+    graph = fuse(proto, model.sidecar, view.policy, shape)
     onnx.checker.check_model(graph)
     if show:
         graph.graph.output.append(onnx.ValueInfoProto(name=show))
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    feed = {
-        name: np.stack([frame.planes[place] for frame in frames])
-        for place, name in enumerate(PLANES[: len(first.planes)])
-    }
-    if first.chroma != "rgb":
-        rows = [conversion(frame, view.policy) for frame in frames]
-        feed[CONVERSION] = np.stack(rows)[:, :, None, None]
-    answers: list[NDArray[Any]] = session.run([SCALARS, *([show] if show else [])], feed)
+    planes = Planes.empty(shape)
+    for place, frame in enumerate(frames):
+        planes.fill(place, frame, view.policy)
+    outputs = [SCALARS, *([show] if show else [])]
+    answers: list[NDArray[Any]] = session.run(outputs, planes.inputs)
     return answers
 
 
@@ -156,12 +158,84 @@ def test_the_sigmoid_that_a_sidecar_promises(tmp_path: Path) -> None:
     check(model, View.of(model.policy, 1), noisy_frames(2, 20, 30, "420", 8))
 
 
-def test_a_map_with_nan_gives_nan(tmp_path: Path) -> None:
+def score_both(path: Path, frames: list[Frame], batch_size: int) -> list[list[FrameFeatures]]:
+    """The whole pipeline, with tensors and with planes."""
+    both = []
+    for fused in (False, True):
+        model = load_model(str(path))
+        session = Session(model, "cpu", fused=fused)
+        assert session.fused == fused
+        scorer = Scorer.of(session, model.policy)
+        preparer = Preparer([scorer.view], batch_size)
+        both.append(list(score(frames, {"saliency_mean": scorer}, preparer)))
+    return both
+
+
+def test_a_short_last_batch_is_padded(tmp_path: Path) -> None:
+    frames = noisy_frames(7, 40, 56, "420", 8)
+    frames[3] = Frame((), "420", 8, 3)
+    apart, fused = score_both(student(tmp_path / "m.onnx"), frames, 4)
+    assert [frame.index for frame in fused] == [0, 1, 2, 4, 5, 6]
+    for one, other in zip(apart, fused, strict=True):
+        assert one.index == other.index
+        assert abs(one.metrics["saliency_mean"] - other.metrics["saliency_mean"]) <= 1e-6
+
+
+def test_resampled_pictures_come_as_planes_too(tmp_path: Path) -> None:
+    path = student(tmp_path / "m.onnx", sidecar={"input": {"short_side": 32, "multiple": 32}})
+    apart, fused = score_both(path, noisy_frames(5, 90, 118, "420", 10), 2)
+    for one, other in zip(apart, fused, strict=True):
+        assert abs(one.metrics["saliency_mean"] - other.metrics["saliency_mean"]) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [("Sqrt", "NaN or infinity"), ("Log", "NaN or infinity"), ("Abs", "values from")],
+)
+@pytest.mark.parametrize("fused", [True, False])
+def test_values_that_are_no_saliency_are_told(
+    kind: str, sentence: str, fused: bool, tmp_path: Path
+) -> None:
+    # Noise times one weight of each sign: negative here and there, beyond 1 elsewhere.
+    weights = {"w": np.array([-9, 9, 1], np.float32).reshape(1, 3, 1, 1)}
+    nodes = [node("Conv", ["input", "w"], "x"), node(kind, ["x"], "saliency_map")]
+    model = load_model(str(save(tmp_path / "bad.onnx", nodes, weights=weights)))
+    scorer = Scorer.of(Session(model, "cpu", fused=fused), model.policy)
+    (batch,) = Preparer([scorer.view], 2).batches(noisy_frames(2, 20, 30, "444", 8))
+    with pytest.raises(ModelError, match=sentence):
+        scorer(batch)
+
+
+def test_a_map_of_another_size_is_told(tmp_path: Path) -> None:
+    nodes = [node("Conv", ["input", "w"], "x", strides=[2, 2]), node("Sigmoid", ["x"], "map")]
     path = save(
-        tmp_path / "nan.onnx",
-        [node("Conv", ["input", "w"], "x"), node("Sqrt", ["x"], "saliency_map")],
-        weights={"w": -np.ones((1, 3, 1, 1), np.float32)},
+        tmp_path / "half.onnx",
+        nodes,
+        weights={"w": convolution(0, 1, 3, 1)},
+        outputs={"map": ["N", 1, "H", "W"]},
+        sidecar={"output": {"name": "map"}},
     )
     model = load_model(str(path))
-    (scalars,) = run_fused(model, View.of(model.policy, 1), noisy_frames(2, 20, 30, "444", 8))
-    assert np.isnan(scalars[:, 0]).all()
+    scorer = Scorer.of(Session(model, "cpu", fused=True), model.policy)
+    (batch,) = Preparer([scorer.view], 2).batches(noisy_frames(2, 20, 30, "420", 8))
+    with pytest.raises(ModelError, match=r"half\.onnx"):
+        scorer(batch)
+
+
+def test_what_cannot_be_fused_runs_as_before(tmp_path: Path) -> None:
+    nodes = [node("Conv", ["input", "w"], "x"), node("Sigmoid", ["x"], "saliency_map")]
+    old = save(tmp_path / "old.onnx", nodes, weights={"w": convolution(0, 1, 3, 1)}, opset=9)
+    assert not Session(load_model(str(old)), "cpu", fused=True).fused
+
+
+def test_graphs_are_kept_for_some_sizes_alone(tmp_path: Path) -> None:
+    model = load_model(str(student(tmp_path / "m.onnx")))
+    session = Session(model, "cpu", fused=True)
+    scorer = Scorer.of(session, model.policy)
+    for width in (16, 24, 32, 40, 48, 16):
+        (batch,) = Preparer([scorer.view], 1).batches(noisy_frames(1, 24, width, "420", 8))
+        expected = run_apart(
+            model, View.of(model.policy, model.stride), noisy_frames(1, 24, width, "420", 8)
+        )
+        np.testing.assert_allclose(scorer(batch), expected[1][:, 0], rtol=0, atol=1e-6)
+    assert len(session._fused_graphs) == 4

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.color import frame_to_tensor
+from vmafsal.color import conversion, frame_to_tensor
 from vmafsal.frame import Frame
+from vmafsal.fuse import CONVERSION, PLANES, PlaneShape
 from vmafsal.resample import Resampler
 from vmafsal.sidecar import InputPolicy
 
-__all__ = ["Batch", "Preparer", "View"]
+__all__ = ["Batch", "Planes", "Preparer", "View"]
 
 _AUTO_PIXELS = 1 << 19
 # About as many pixels as 960x540 holds: below that, a call's own cost is worth sharing.
@@ -30,11 +31,36 @@ class View:
     policy: InputPolicy
     multiple: int
     """Height and width are edge-replicated up to a multiple of this."""
+    fused: bool = False
+    """The model's graph takes planes and does colour and edges itself (see fuse.py)."""
 
     @classmethod
-    def of(cls, policy: InputPolicy, stride: int) -> View:
+    def of(cls, policy: InputPolicy, stride: int, fused: bool = False) -> View:
         """The view of a model of this policy and stride."""
-        return cls(policy, 1 if policy.size else lcm(policy.multiple, stride))
+        return cls(policy, 1 if policy.size else lcm(policy.multiple, stride), fused)
+
+
+@dataclass(slots=True)
+class Planes:
+    """The planes of N frames, for a graph that takes them as they are."""
+
+    shape: PlaneShape
+    inputs: dict[str, NDArray[Any]]
+    """By name, as the shape says."""
+
+    @classmethod
+    def empty(cls, shape: PlaneShape) -> Planes:
+        """Buffers of this shape. Zeros, since a batch may run before all of it was filled."""
+        return cls(
+            shape, {name: np.zeros(dims, kind) for name, (kind, dims) in shape.inputs.items()}
+        )
+
+    def fill(self, place: int, picture: Frame, policy: InputPolicy) -> None:
+        """Put a picture at one place of the batch."""
+        for name, plane in zip(PLANES, picture.planes, strict=False):
+            self.inputs[name][place] = plane
+        if CONVERSION in self.inputs:
+            self.inputs[CONVERSION][place, :, 0, 0] = conversion(picture, policy)
 
 
 @dataclass(slots=True)
@@ -45,6 +71,8 @@ class Batch:
     """frameNum of each frame."""
     tensors: dict[View, NDArray[np.float32]]
     """float32 [capacity, 3, H, W]; the first len(indices) hold frames."""
+    planes: dict[View, Planes]
+    """Instead of a tensor, for views that are fused; the first len(indices) hold frames."""
     sizes: dict[View, tuple[int, int]]
     """(height, width) of the picture inside each tensor; the rest is replicated edge."""
 
@@ -86,7 +114,10 @@ class Preparer:
                     return
             place = len(batch.indices)
             for view, picture in pictures.items():
-                _fill(batch.tensors[view][place], picture, view.policy)
+                if view.fused:
+                    batch.planes[view].fill(place, picture, view.policy)
+                else:
+                    _fill(batch.tensors[view][place], picture, view.policy)
             batch.indices.append(frame.index)
             if len(batch.indices) == self.batch_size:
                 yield batch
@@ -114,13 +145,30 @@ class Preparer:
         sizes = {view: (picture.height, picture.width) for view, picture in pictures.items()}
         return Batch(
             indices=[],
-            tensors={view: self._allocate(view, size) for view, size in sizes.items()},
+            tensors={
+                view: self._allocate(view, size) for view, size in sizes.items() if not view.fused
+            },
+            planes={
+                view: Planes.empty(self._plane_shape(view, picture))
+                for view, picture in pictures.items()
+                if view.fused
+            },
             sizes=sizes,
         )
 
     def _allocate(self, view: View, size: tuple[int, int]) -> NDArray[np.float32]:
         height, width = (-(-side // view.multiple) * view.multiple for side in size)
         return np.empty((self.batch_size, 3, height, width), np.float32)
+
+    def _plane_shape(self, view: View, picture: Frame) -> PlaneShape:
+        return PlaneShape(
+            frames=self.batch_size,
+            height=picture.height,
+            width=picture.width,
+            chroma=picture.chroma,
+            bit_depth=picture.bit_depth,
+            multiple=view.multiple,
+        )
 
 
 def _auto_batch_size(pictures: Iterable[Frame]) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vmafsal.frame import CHROMA_SHIFT, Chroma, chroma_size
-from vmafsal.graph import make_batchable
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -46,18 +45,18 @@ class PlaneShape:
     """Height and width are edge-replicated up to a multiple of this."""
 
     @property
-    def planes(self) -> tuple[tuple[int, int, int], ...]:
-        """(frames, rows, columns) of each plane."""
-        luma = (self.frames, self.height, self.width)
-        if self.chroma == "400":
-            return (luma,)
-        chroma = (self.frames, *chroma_size(self.height, self.width, self.chroma))
-        return (luma, chroma, chroma)
-
-    @property
-    def dtype(self) -> type[np.uint8] | type[np.uint16]:
-        """Type of a sample."""
-        return np.uint8 if self.bit_depth == 8 else np.uint16
+    def inputs(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+        """Type and shape of each input of the graph, by name."""
+        sample: np.dtype[Any] = np.dtype(np.uint8 if self.bit_depth == 8 else np.uint16)
+        sizes = [(self.height, self.width)]
+        if self.chroma != "400":
+            sizes += [chroma_size(self.height, self.width, self.chroma)] * 2
+        inputs: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
+            name: (sample, (self.frames, *size)) for name, size in zip(PLANES, sizes, strict=False)
+        }
+        if self.chroma != "rgb":
+            inputs[CONVERSION] = np.dtype(np.float32), (self.frames, 7, 1, 1)
+        return inputs
 
 
 def can_fuse(model: ModelProto) -> bool:
@@ -73,17 +72,20 @@ def fuse(model: ModelProto, sidecar: Sidecar, policy: InputPolicy, shape: PlaneS
     the same bits. The mean is taken in float64.
 
     Args:
-        model: the network, which must keep the pictures of a batch apart; it is not changed.
+        model: the network, which must take batches and keep their pictures apart; it is not
+            changed.
         sidecar: names its input and output, and the activation that it still wants.
         policy: mean and standard deviation to normalise by.
         shape: of the planes.
     Returns:
         a graph from PLANES and CONVERSION to SCALARS, of fixed shapes.
     """
-    from onnx import TensorProto, helper
+    from onnx import ModelProto, TensorProto, helper
 
-    fused = make_batchable(model, sidecar.input_name)
+    fused = ModelProto()
+    fused.CopyFrom(model)
     graph = fused.graph
+    del graph.value_info[:]
     front, tail = _Nodes("front", _opset(model)), _Nodes("tail", _opset(model))
     _add_front(front, policy, shape, sidecar.input_name)
     _add_tail(tail, sidecar, shape)
@@ -94,12 +96,9 @@ def fuse(model: ModelProto, sidecar: Sidecar, policy: InputPolicy, shape: PlaneS
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend([*front.nodes, *network, *tail.nodes])
     graph.initializer.extend([*front.constants, *tail.constants])
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(shape.dtype))
-    for name, plane in zip(PLANES, shape.planes, strict=False):
-        graph.input.append(helper.make_tensor_value_info(name, kind, plane))
-    if shape.chroma != "rgb":
-        row = (shape.frames, 7, 1, 1)
-        graph.input.append(helper.make_tensor_value_info(CONVERSION, TensorProto.FLOAT, row))
+    for name, (dtype, dims) in shape.inputs.items():
+        kind = helper.np_dtype_to_tensor_dtype(dtype)
+        graph.input.append(helper.make_tensor_value_info(name, kind, dims))
     graph.input.extend(kept)
     scalars = (shape.frames, 3)
     graph.output.append(helper.make_tensor_value_info(SCALARS, TensorProto.DOUBLE, scalars))
@@ -150,8 +149,9 @@ class _Nodes:
 def _add_front(nodes: _Nodes, policy: InputPolicy, shape: PlaneShape, output: str) -> None:
     """From planes to the network's input: color.frame_to_tensor, operator by operator."""
     samples = [
-        _eight_bits(nodes, name, plane, shape.bit_depth)
-        for name, plane in zip(PLANES, shape.planes, strict=False)
+        _eight_bits(nodes, name, dims, shape.bit_depth)
+        for name, (_, dims) in shape.inputs.items()
+        if name != CONVERSION
     ]
     if shape.chroma == "rgb":
         rgb = nodes.add("Concat", *samples, axis=1)
@@ -167,11 +167,11 @@ def _add_front(nodes: _Nodes, policy: InputPolicy, shape: PlaneShape, output: st
     nodes.add("Pad", normalised, pads, mode="edge", output=output)
 
 
-def _eight_bits(nodes: _Nodes, name: str, plane: tuple[int, int, int], bit_depth: int) -> str:
+def _eight_bits(nodes: _Nodes, name: str, dims: tuple[int, ...], bit_depth: int) -> str:
     """color.to_eight_bits as float32 [N, 1, h, w]: 16-bit whole numbers are exact in it."""
     from onnx import TensorProto
 
-    frames, rows, columns = plane
+    frames, rows, columns = dims
     picture = nodes.add("Reshape", name, nodes.integers(frames, 1, rows, columns))
     samples = nodes.add("Cast", picture, to=TensorProto.FLOAT)
     if bit_depth == 8:
@@ -234,7 +234,10 @@ def _add_tail(nodes: _Nodes, sidecar: Sidecar, shape: PlaneShape) -> None:
     """From the network's map, cropped to the picture, to its scalars."""
     from onnx import TensorProto
 
-    saliency = sidecar.output_name
+    sides = (-(-side // shape.multiple) * shape.multiple for side in (shape.height, shape.width))
+    # A map of any other size fails here rather than being cropped.
+    whole = nodes.integers(shape.frames, 1, *sides)
+    saliency = nodes.add("Reshape", sidecar.output_name, whole)
     if sidecar.activation == "sigmoid":
         saliency = nodes.add("Sigmoid", saliency)
     saliency = nodes.crop(saliency, shape.height, shape.width)

@@ -14,6 +14,7 @@ from vmafsal.features import FrameFeatures, saliency_mean
 from vmafsal.frame import Frame
 from vmafsal.model import Model
 from vmafsal.session import Session
+from vmafsal.sidecar import InputPolicy
 
 __all__ = ["Scorer", "score"]
 
@@ -30,16 +31,32 @@ class Scorer:
         self.session = session
         self.view = view
 
+    @classmethod
+    def of(cls, session: Session, policy: InputPolicy) -> Scorer:
+        """The scorer of a session's model under a policy.
+
+        Here it is chosen whether batches hold planes, for a graph that does colour and mean
+        itself, or tensors: as the session prefers.
+        """
+        return cls(session, View.of(policy, session.model.stride, session.fused))
+
     def __call__(self, batch: Batch) -> NDArray[np.float64]:
         """Mean saliency of each frame of a batch, float64 [N].
 
         Raises:
             ModelError: if the map holds anything but numbers from 0 to 1.
         """
+        count = len(batch.indices)
+        if self.view.fused:
+            scalars = self.session.run_planes(batch.planes[self.view], self.view.policy)
+            means, lows, highs = scalars[:count, 0], scalars[:count, 1], scalars[:count, 2]
+            # Unlike numpy's, a runtime's minimum may pass over NaN; a mean never does.
+            lows = np.where(np.isfinite(means), lows, np.nan)
+            _check_range(float(lows.min()), float(highs.max()), self.session.model)
+            return means
         height, width = batch.sizes[self.view]
-        tensor = batch.tensors[self.view][: len(batch.indices)]
-        saliency = self.session.run(tensor)[:, :, :height, :width]
-        _check_range(saliency, self.session.model)
+        saliency = self.session.run(batch.tensors[self.view][:count])[:, :, :height, :width]
+        _check_range(float(saliency.min()), float(saliency.max()), self.session.model)
         return saliency_mean(saliency)
 
 
@@ -71,8 +88,7 @@ def score(
                 )
 
 
-def _check_range(saliency: NDArray[np.float32], model: Model) -> None:
-    low, high = float(saliency.min()), float(saliency.max())
+def _check_range(low: float, high: float, model: Model) -> None:
     # Sigmoids in lower precision may end a rounding above 1.
     if low >= -1e-6 and high <= 1 + 1e-6:
         return

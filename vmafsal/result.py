@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from vmafsal import __version__
-from vmafsal.batch import Preparer, View
+from vmafsal.batch import Preparer
 from vmafsal.compare import Comparison
 from vmafsal.errors import InputError
 from vmafsal.features import FrameFeatures
@@ -287,7 +287,7 @@ class Result:
             session = self._open_session(feature.model, job.device, job.threads)
             model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
-            self._scorers[feature.column] = Scorer(session, View.of(policy, model.stride))
+            self._scorers[feature.column] = Scorer.of(session, policy)
             self.models[feature.column] = model
             if model.smoke and model.id not in told:
                 told.add(model.id)

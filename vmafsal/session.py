@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.errors import DeviceError, ModelError
+from vmafsal.errors import DeviceError, ModelError, VmafsalError
+from vmafsal.fuse import SCALARS, PlaneShape, can_fuse, fuse
 from vmafsal.graph import make_batchable, widest_convolution
 from vmafsal.options import parse_device
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from vmafsal.batch import Planes
     from vmafsal.model import Model
+    from vmafsal.sidecar import InputPolicy
 
 __all__ = ["Session"]
 
 _CHANNEL_BLOCK = 8
+
+_FUSED_KEPT = 4
+# Fused graphs that are kept, for as many sizes of pictures: each has weights and memory.
 
 _PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
@@ -41,25 +48,53 @@ class Session:
         model: what load_model returned.
         device: see parse_device; "auto" takes the first GPU that works, else the CPU.
         threads: of the CPU provider; None for one a core, which is also the most there will be.
+        tf32: let CUDA take products of float32 with 10 bits of mantissa, where the GPU can.
+        fused: take planes, in a graph that does colour and mean itself; None does so on CUDA,
+            where it saves most of the way to the GPU. A CPU gains next to nothing by it, or loses
+            (docs/benchmarks.md).
+        cuda_graph: replay fused graphs as one CUDA graph each.
     Raises:
         DeviceError: if a device was named and does not work.
         ModelError: if ONNX Runtime cannot run the model.
     """
 
-    def __init__(self, model: Model, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        tf32: bool = False,
+        fused: bool | None = None,
+        cuda_graph: bool = False,
+    ) -> None:
         self.model = model
         # More threads than cores only wait for each other.
         self.threads = min(threads or available_cores(), available_cores())
         self._input = model.sidecar.input_name
         self._output = model.sidecar.output_name
         self._sigmoid = model.sidecar.activation == "sigmoid"
-        create = self._creator(*parse_device(device))
+        self._kind, self._gpu = parse_device(device)
+        self._tf32 = tf32
         self.takes_batches = True
+        self._proto = model.proto
         if model.fixed_batch:
-            self._session = create(make_batchable(model.proto, self._input).SerializeToString())
+            self._proto = make_batchable(model.proto, self._input)
+            self._session = self._start(self._proto)
             self.takes_batches = self._keeps_pictures_apart()
         if not model.fixed_batch or not self.takes_batches:
-            self._session = create(model.proto.SerializeToString())
+            self._session = self._start(model.proto)
+        on_cuda = self.provider == _PROVIDERS["cuda"]
+        if self._kind == "auto":
+            # What follows has to run where this does.
+            self._kind = "cuda" if on_cuda else "cpu"
+        self.tf32 = tf32 and on_cuda
+        """True where products are taken in TF32."""
+        possible = self.takes_batches and can_fuse(model.proto)
+        self.fused = possible and (on_cuda if fused is None else fused)
+        """True where batches are to hold planes, for run_planes."""
+        self._cuda_graph = cuda_graph and on_cuda
+        self._fused_graphs: dict[tuple[InputPolicy, PlaneShape], _FusedGraph] = {}
 
     @property
     def provider(self) -> str:
@@ -98,8 +133,75 @@ class Session:
             )
         return np.float32(1) / (np.float32(1) + np.exp(-saliency)) if self._sigmoid else saliency
 
-    def _creator(self, kind: str, index: int) -> Callable[[bytes], Any]:
-        """A function from a model's bytes to a session on the device, or a DeviceError."""
+    def run_planes(self, planes: Planes, policy: InputPolicy) -> NDArray[np.float64]:
+        """Mean, least and greatest saliency of each picture of a batch.
+
+        Args:
+            planes: a whole batch, padded with anything where there are fewer frames.
+            policy: mean and standard deviation to normalise by.
+        Returns:
+            float64 [N, 3].
+        Raises:
+            ModelError: if the model fails on it.
+        """
+        wanted = (policy, planes.shape)
+        try:
+            if wanted not in self._fused_graphs:
+                while len(self._fused_graphs) >= _FUSED_KEPT:
+                    self._fused_graphs.pop(next(iter(self._fused_graphs)))
+                graph = fuse(self._proto, self.model.sidecar, *wanted)
+                session = self._start(graph, self._cuda_graph)
+                self._fused_graphs[wanted] = _FusedGraph(session, planes.shape, self._memory)
+            return self._fused_graphs[wanted](planes)
+        except VmafsalError:
+            raise
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base
+            raise ModelError(_failure(self.model, (planes.shape.frames,), error)) from error
+
+    @property
+    def _memory(self) -> tuple[str, int]:
+        """Kind and number of the device where tensors are."""
+        return ("cuda", self._gpu) if self.provider == _PROVIDERS["cuda"] else ("cpu", 0)
+
+    def _start(self, proto: ModelProto, cuda_graph: bool = False) -> Any:
+        """A session of ONNX Runtime for a graph on the device, or a DeviceError."""
+        import onnxruntime
+
+        # What a provider cannot do is said once, by us, in a sentence.
+        onnxruntime.set_default_logger_severity(4)
+        if self._kind != "cpu" and find_spec("nvidia") is not None:
+            onnxruntime.preload_dlls()
+        reason = "this ONNX Runtime was built without it"
+        for wanted in ["cuda", "cpu"] if self._kind == "auto" else [self._kind]:
+            provider = _PROVIDERS[wanted]
+            if provider not in onnxruntime.get_available_providers():
+                continue
+            settings = _settings(wanted, self._gpu, self._tf32, cuda_graph)
+            try:
+                session = onnxruntime.InferenceSession(
+                    proto.SerializeToString(),
+                    self._options(),
+                    providers=[(provider, settings)],
+                    enable_fallback=0,
+                )
+            except Exception as error:  # ONNX Runtime's own exceptions have no common base
+                if wanted == "cpu":
+                    raise ModelError(_failure(self.model, None, error)) from error
+                reason = _first_line(error)
+                continue
+            # Being listed proves nothing: only what the session took counts.
+            if session.get_providers()[0] == provider:
+                return session
+            reason = (
+                "no NVIDIA GPU with its driver and libraries was found "
+                "(pip install 'vmafsal[cuda]' brings the libraries)"
+            )
+        raise DeviceError(
+            f"The device {self._kind} cannot be used here: {reason}. "
+            "Leave --device out, or use --device cpu."
+        )
+
+    def _options(self) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -115,40 +217,7 @@ class Session:
             options.graph_optimization_level = (
                 onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
             )
-        # What a provider cannot do is said once, by us, in a sentence.
-        onnxruntime.set_default_logger_severity(4)
-        if kind != "cpu" and find_spec("nvidia") is not None:
-            onnxruntime.preload_dlls()
-
-        def create(data: bytes) -> Any:
-            reason = "this ONNX Runtime was built without it"
-            for wanted in ["cuda", "cpu"] if kind == "auto" else [kind]:
-                provider = _PROVIDERS[wanted]
-                if provider not in onnxruntime.get_available_providers():
-                    continue
-                settings = {} if wanted == "cpu" else {"device_id": str(index)}
-                try:
-                    session = onnxruntime.InferenceSession(
-                        data, options, providers=[(provider, settings)], enable_fallback=0
-                    )
-                except Exception as error:  # ONNX Runtime's own exceptions have no common base
-                    if wanted == "cpu":
-                        raise ModelError(_failure(self.model, None, error)) from error
-                    reason = _first_line(error)
-                    continue
-                # Being listed proves nothing: only what the session took counts.
-                if session.get_providers()[0] == provider:
-                    return session
-                reason = (
-                    "no NVIDIA GPU with its driver and libraries was found "
-                    "(pip install 'vmafsal[cuda]' brings the libraries)"
-                )
-            raise DeviceError(
-                f"The device {kind} cannot be used here: {reason}. "
-                "Leave --device out, or use --device cpu."
-            )
-
-        return create
+        return options
 
     def _keeps_pictures_apart(self) -> bool:
         """Tries two pictures at once: True where each gets the map it gets alone."""
@@ -161,6 +230,56 @@ class Session:
         except ModelError:
             return False
         return bool(np.allclose(together, alone, rtol=0, atol=1e-4))
+
+
+class _FusedGraph:
+    """A fused graph on a device, bound to buffers there that every batch goes through."""
+
+    def __init__(self, session: Any, shape: PlaneShape, device: tuple[str, int]) -> None:
+        """
+        Args:
+            session: of ONNX Runtime.
+            shape: what it was made for.
+            device: its kind ("cpu", "cuda") and number, where the buffers lie.
+        """
+        from onnxruntime import OrtValue
+
+        self._session = session
+        self._binding = session.io_binding()
+        self._inputs = {
+            name: OrtValue.ortvalue_from_shape_and_type(dims, kind, *device)
+            for name, (kind, dims) in shape.inputs.items()
+        }
+        for name, value in self._inputs.items():
+            self._binding.bind_ortvalue_input(name, value)
+        dims = (shape.frames, 3)
+        self._scalars = OrtValue.ortvalue_from_shape_and_type(dims, np.float64, *device)
+        self._binding.bind_ortvalue_output(SCALARS, self._scalars)
+
+    def __call__(self, planes: Planes) -> NDArray[np.float64]:
+        """Copy the planes over, run, and copy the scalars back: float64 [N, 3]."""
+        for name, value in self._inputs.items():
+            value.update_inplace(planes.inputs[name])
+        self._binding.synchronize_inputs()
+        self._session.run_with_iobinding(self._binding)
+        self._binding.synchronize_outputs()
+        scalars: NDArray[np.float64] = self._scalars.numpy()
+        return scalars.copy()
+
+
+def _settings(kind: str, index: int, tf32: bool, cuda_graph: bool) -> dict[str, str]:
+    """Options of a provider, as ONNX Runtime's documentation of each names them."""
+    if kind == "cpu":
+        return {}
+    if kind == "tensorrt":
+        return {"device_id": str(index)}
+    return {
+        "device_id": str(index),
+        # Trying every algorithm, the default, takes seconds for each new size.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "use_tf32": str(int(tf32)),
+        "enable_cuda_graph": str(int(cuda_graph)),
+    }
 
 
 def _first_line(error: Exception) -> str:
