@@ -13,6 +13,7 @@ from vmafsal.cli.console import say, workers_table
 from vmafsal.errors import UsageError
 
 if TYPE_CHECKING:
+    from vmafsal.clips.engine import Demand, Engine
     from vmafsal.clips.record import Record
 
 __all__ = ["batch"]
@@ -31,7 +32,13 @@ _HELP = (
     "  vmafsal batch clips.csv --output-dir out\n"
     "  vmafsal batch 'videos/**/*.mp4' --output-dir out --workers 4\n"
     "  vmafsal batch clips.csv --output-dir out --shard $SLURM_ARRAY_TASK_ID/100\n"
+    "  vmafsal batch clips.csv --output-dir out --engine ray\n"
 )
+
+
+class _Engine(StrEnum):
+    local = "local"
+    ray = "ray"
 
 
 class _Digest(StrEnum):
@@ -67,8 +74,27 @@ def batch(
             "--workers",
             min=1,
             metavar="N",
-            help="Processes, each pinned to its share of the cores. One a GPU otherwise, and "
-            "without a GPU one a core.",
+            help="Processes, each with its share of the cores. One a GPU otherwise, and without a "
+            "GPU one a core.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    engine: Annotated[
+        _Engine,
+        typer.Option(
+            "--engine",
+            help="Where the workers are: processes of this machine, or actors on a Ray cluster, "
+            "whose nodes share the videos and the output folder.",
+            rich_help_panel=_RUN,
+        ),
+    ] = _Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="auto|HOST:PORT",
+            help="The Ray cluster: auto, which it is otherwise, is the one that this machine is "
+            "a node of.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -148,7 +174,12 @@ def batch(
         raise UsageError("--output-dir names no folder. Is a variable empty?")
     if segment is not None and not 0 < segment < float("inf"):
         raise UsageError(f"--segment is a number of seconds above 0, not {segment:g}.")
-    failed = _run(inputs, output_dir, defaults, workers, shard, segment, digest.value, quiet)
+    if address is not None and engine is not _Engine.ray:
+        raise UsageError("--address names a Ray cluster: give --engine ray too, or leave it out.")
+    cluster = (address or "auto") if engine is _Engine.ray else None
+    failed = _run(
+        inputs, output_dir, defaults, workers, cluster, shard, segment, digest.value, quiet
+    )
     if failed:
         raise typer.Exit(1)
 
@@ -161,6 +192,7 @@ def _run(
     output_dir: str,
     defaults: dict[str, Any],
     workers: int | None,
+    cluster: str | None,
     shard: str | None,
     segment: float | None,
     digest: Any,
@@ -170,7 +202,7 @@ def _run(
     from vmafsal.clips.manifest import read_clips
     from vmafsal.clips.run import (
         Through,
-        choose_setups,
+        choose_demand,
         describe_models,
         run_clips,
         take_shard,
@@ -183,17 +215,18 @@ def _run(
         clips = take_shard(clips, shard)
         name = f"summary-{shard.replace('/', '-of-')}.jsonl"
     described = describe_models(clips)
+    demand = choose_demand(clips, workers, output_dir, digest, segment is not None)
+    engine = _choose_engine(demand, cluster)
     outputs = [clip.output for clip in clips]
     records: list[Record] = []
     with Summary(output_dir, name) as summary:
         summary.remove_leftovers(outputs, shared=shard is not None)
-        setups = choose_setups(clips, workers, output_dir, digest, segment is not None)
         done = 0
         told: set[str] = set()
         try:
             with (
-                workers_table(len(clips), len(setups), quiet) as watch,
-                closing(run_clips(clips, described, summary, setups, segment)) as events,
+                workers_table(len(clips), engine.size, quiet) as watch,
+                closing(run_clips(clips, described, summary, engine, segment)) as events,
             ):
                 for event in events:
                     done = watch(event)
@@ -211,6 +244,16 @@ def _run(
     if not quiet:
         _close(records, len(clips), str(summary.path))
     return sum(record.status == "failed" for record in records)
+
+
+def _choose_engine(demand: Demand, cluster: str | None) -> Engine:
+    if cluster is None:
+        from vmafsal.clips.workers import Processes
+
+        return Processes(demand)
+    from vmafsal.clips.cluster import Actors
+
+    return Actors(demand, cluster)
 
 
 def _tell(record: Record, place: str, told: set[str], quiet: bool) -> None:

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.live import Live
     from rich.table import Table
 
+    from vmafsal.clips.engine import Event
     from vmafsal.clips.run import Through
-    from vmafsal.clips.workers import Event
     from vmafsal.features import FrameFeatures
     from vmafsal.result import Result
 
@@ -75,15 +74,15 @@ def workers_table(
 
     Args:
         clips: how many there are.
-        workers: how many processes.
+        workers: how many there are.
         quiet: True for no table.
     Yields:
         what is to be called with every event; it returns how many clips are through.
     """
+    from vmafsal.clips.engine import Progress, Started
     from vmafsal.clips.run import Through
-    from vmafsal.clips.workers import Progress, Started
 
-    state = dict.fromkeys(range(workers), ("", ""))
+    state = dict.fromkeys(range(workers), ("", "starting"))
     through = 0
 
     def watch(event: Event | Through) -> int:
@@ -98,8 +97,6 @@ def workers_table(
             state[event.worker] = (state[event.worker][0], rate)
         else:
             state[event.worker] = ("", "")
-        if live is not None:
-            live.update(table())
         return through
 
     def table() -> Table:
@@ -109,7 +106,6 @@ def workers_table(
             shown.add_row(str(number), Text(clip), rate)
         return shown
 
-    live: Live | None = None
     if quiet or not sys.stderr.isatty():
         yield watch
         return
@@ -118,6 +114,6 @@ def workers_table(
     from rich.table import Table
     from rich.text import Text
 
-    live = Live(table(), console=Console(stderr=True), transient=True)
-    with live:
+    # Drawn when it is shown, not at every event: a cluster has many of both.
+    with Live(get_renderable=table, console=Console(stderr=True), transient=True):
         yield watch

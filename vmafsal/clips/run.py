@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
+from vmafsal.clips.engine import ATTEMPTS, Demand, Died, Engine, Event, Finished, run_tasks
 from vmafsal.clips.manifest import Clip
 from vmafsal.clips.record import Digest, Record, describe_features
 from vmafsal.clips.score import (
@@ -25,14 +26,12 @@ from vmafsal.clips.score import (
 )
 from vmafsal.clips.segments import PartScores, join_parts
 from vmafsal.clips.summary import Summary
-from vmafsal.clips.workers import ATTEMPTS, Died, Event, Finished, Setup, run_tasks, share_cores
 from vmafsal.errors import UsageError, VmafsalError
 from vmafsal.model import load_model
 from vmafsal.options import Feature
-from vmafsal.session import available_cores
 from vmafsal.source.segment import InexactError
 
-__all__ = ["Through", "choose_setups", "describe_models", "run_clips", "take_shard"]
+__all__ = ["Through", "choose_demand", "describe_models", "run_clips", "take_shard"]
 
 _UNCOMPRESSED = (".yuv", ".y4m", ".raw")
 _COMPRESSION = 100
@@ -77,41 +76,31 @@ def describe_models(clips: Sequence[Clip]) -> Description:
     return described
 
 
-def choose_setups(
+def choose_demand(
     clips: Sequence[Clip],
     workers: int | None,
     folder: str,
     digest: Digest,
     divided: bool = False,
-) -> list[Setup]:
-    """One setup a worker: a GPU each where there are any, else a share of the cores each.
+) -> Demand:
+    """What these clips ask of the workers.
 
     Args:
         clips: what there is to do.
-        workers: how many; None for one a GPU, or without a GPU one a core.
+        workers: how many were asked for; None for one a GPU, or without a GPU one a core.
         folder, digest: for every worker.
         divided: a clip may keep more than one worker busy; else there are no more than clips.
     """
-    shared = all(":" not in clip.job.device for clip in clips)
+    named = any(":" in clip.job.device for clip in clips)
     wanted = any(clip.job.device in ("auto", "cuda", "tensorrt") for clip in clips)
-    gpus = visible_gpus() if shared and wanted else []
-    count = workers or len(gpus) or available_cores()
-    if not divided:
-        count = max(1, min(count, len(clips)))
-    return [
-        Setup(folder, digest, cores, gpus[number % len(gpus)] if gpus else None)
-        for number, cores in enumerate(share_cores(count))
-    ]
-
-
-def visible_gpus() -> list[str]:
-    """NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
-    # Asking CUDA itself would cost this process a context on every GPU.
-    folder = Path("/proc/driver/nvidia/gpus")
-    return [str(number) for number, _ in enumerate(folder.iterdir())] if folder.is_dir() else []
+    return Demand(
+        folder=folder,
+        digest=digest,
+        workers=workers,
+        most=None if divided else len(clips),
+        gpu=wanted and not named,
+        named_gpu=named,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +116,7 @@ def run_clips(
     clips: Sequence[Clip],
     described: Description,
     summary: Summary,
-    setups: Sequence[Setup],
+    engine: Engine,
     segment_seconds: float | None = None,
 ) -> Generator[Event | Through]:
     """Score what is not done yet, the longest first.
@@ -136,7 +125,7 @@ def run_clips(
         clips: each with an output of its own.
         described: what describe_models returned.
         summary: open; every clip that was scored or failed is put on record.
-        setups: one a worker.
+        engine: not started yet; it is closed at the end.
         segment_seconds: clips that are longer are divided among the workers; None for none.
     Yields:
         the workers' events, and one Through for each clip.
@@ -150,7 +139,7 @@ def run_clips(
         for clip in sorted(clips, key=_weight, reverse=True)
     )
     ledger = _Ledger(summary, todo)
-    for event in run_tasks(setups, todo):
+    for event in run_tasks(engine, todo):
         yield event
         if isinstance(event, Finished | Died):
             through = ledger.settle(event)

@@ -105,7 +105,7 @@ class ClipScorer:
         Args:
             folder: where logs go.
             digest: how much of an input is read to tell whether it changed.
-            threads: of the CPU provider, where a clip does not say otherwise.
+            threads: of the CPU provider, at the most; so many where a clip does not say it.
         """
         self._folder = folder
         self._digest = digest
@@ -183,7 +183,8 @@ class ClipScorer:
 
     def _open(self, job: Job, open_video: Callable[..., Source] = open_source) -> Result:
         """A result on this worker's threads, with the sessions that it keeps."""
-        job = replace(job, threads=job.threads or self._threads)
+        threads = min(job.threads or self._threads, self._threads)
+        job = replace(job, threads=threads)
         return Result(job, self._open_session, open_video)
 
 

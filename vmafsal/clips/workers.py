@@ -5,32 +5,34 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
+from vmafsal.clips.engine import Answered, Demand, Lost, Message, Progress, Ready, at_intervals
 from vmafsal.clips.record import Digest
-from vmafsal.clips.score import Answer, ClipScorer, Task
+from vmafsal.clips.score import ClipScorer, Task
 from vmafsal.errors import VmafsalError
 from vmafsal.session import available_cores
 
-__all__ = ["Died", "Event", "Finished", "Progress", "Setup", "Started", "run_tasks", "share_cores"]
-
-ATTEMPTS = 2
-"""A task that kills its worker this often is given up."""
+__all__ = ["Processes"]
 
 _TELL_SECONDS = 0.25
 _GOODBYE_SECONDS = 5.0
+_MESSAGES: dict[str, type[Ready | Progress | Answered]] = {
+    "ready": Ready,
+    "progress": Progress,
+    "answer": Answered,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class _Setup:
     """What one worker is told when it starts."""
 
     folder: str
@@ -41,49 +43,64 @@ class Setup:
     """The one GPU that it sees, as CUDA_VISIBLE_DEVICES names it; None for all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A worker took up a task."""
+class Processes:
+    """The engine of one machine: a process each, on a GPU of its own or a share of the cores."""
 
-    worker: int
-    task: Task
+    def __init__(self, demand: Demand) -> None:
+        gpus = _visible_gpus() if demand.gpu else []
+        shares = _share_cores(demand.count(len(gpus) or available_cores()))
+        self._setups = [
+            _Setup(demand.folder, demand.digest, cores, gpus[number % len(gpus)] if gpus else None)
+            for number, cores in enumerate(shares)
+        ]
+        self._workers: list[_Worker] = []
+
+    @property
+    def size(self) -> int:
+        return len(self._setups)
+
+    def start(self) -> None:
+        for setup in self._setups:
+            self._workers.append(_Worker(setup))
+
+    def give(self, worker: int, task: Task) -> None:
+        with suppress(OSError):  # it just died, which is noticed when it is waited for
+            self._workers[worker].connection.send(task)
+
+    def hear(self) -> Iterator[Message]:
+        wait([end for worker in self._workers for end in worker.ends])
+        for number, worker in enumerate(self._workers):
+            alive = worker.process.is_alive()  # before its last words are read
+            for kind, *values in worker.messages():
+                worker.ready = True
+                yield _MESSAGES[kind](number, *values)
+            if alive:
+                continue
+            cause = _cause(worker.process)
+            worker.stop()
+            if not worker.ready:
+                raise VmafsalError(
+                    f"A worker process could not start: it ended with {cause}. Try fewer --workers."
+                )
+            self._workers[number] = _Worker(self._setups[number])
+            yield Lost(number, cause)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.stop()
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Frames done so far, frames in all where that is known, frames per second."""
-
-    worker: int
-    done: int
-    total: int | None
-    fps: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A worker's answer."""
-
-    worker: int
-    task: Task
-    answer: Answer
+def _visible_gpus() -> list[str]:
+    """NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    # Asking CUDA itself would cost this process a context on every GPU.
+    folder = Path("/proc/driver/nvidia/gpus")
+    return [str(number) for number, _ in enumerate(folder.iterdir())] if folder.is_dir() else []
 
 
-@dataclass(frozen=True, slots=True)
-class Died:
-    """A task took its worker along."""
-
-    worker: int
-    task: Task
-    cause: str
-    """For example "signal 9 (Killed)"."""
-    given_up: bool
-    """False where it is tried once more."""
-
-
-Event = Started | Progress | Finished | Died
-
-
-def share_cores(workers: int) -> list[tuple[int, ...]]:
+def _share_cores(workers: int) -> list[tuple[int, ...]]:
     """Each worker's share of the cores that this process may use; neighbours stay together.
 
     With more workers than cores, they take turns; where cores cannot be chosen, shares are empty.
@@ -99,9 +116,9 @@ def share_cores(workers: int) -> list[tuple[int, ...]]:
 
 
 class _Worker:
-    """One process, the pipe to it, and what it is at."""
+    """One process, and the pipe to it."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: _Setup) -> None:
         # spawn: a fork would share ONNX Runtime's threads and locks, which do not survive it.
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
@@ -111,12 +128,11 @@ class _Worker:
         self.process.start()
         theirs.close()  # so that the death of the process ends the pipe
         self.ready = False
-        self.task: Task | None = None
 
-    def give(self, task: Task) -> None:
-        self.task = task
-        with suppress(OSError):  # it just died, which is noticed when it is waited for
-            self.connection.send(task)
+    @property
+    def ends(self) -> tuple[Connection, int]:
+        """What to wait for: a message, or its death."""
+        return self.connection, self.process.sentinel
 
     def messages(self) -> Generator[tuple[Any, ...]]:
         """What it said, as far as it came whole."""
@@ -132,65 +148,6 @@ class _Worker:
         self.connection.close()
 
 
-def run_tasks(setups: Sequence[Setup], todo: deque[Task]) -> Generator[Event]:
-    """Let workers do tasks, first come first served.
-
-    Args:
-        setups: one a worker.
-        todo: emptied from the left; the caller may add to it between two events.
-    Yields:
-        what happened. Every task ends in one Finished, or in one Died that gave it up.
-    Raises:
-        VmafsalError: if a worker cannot even start.
-    """
-    workers: list[_Worker] = []
-    killers: list[Task] = []
-    try:
-        workers += [_Worker(setup) for setup in setups]
-        while todo or any(worker.task is not None for worker in workers):
-            for number, worker in enumerate(workers):
-                if todo and worker.ready and worker.task is None:
-                    worker.give(todo.popleft())
-                    assert worker.task is not None
-                    yield Started(number, worker.task)
-            wait([w.connection for w in workers] + [w.process.sentinel for w in workers])
-            for number, worker in enumerate(workers):
-                alive = worker.process.is_alive()  # before its last words are read
-                yield from _read(number, worker)
-                if alive:
-                    continue
-                task = worker.task
-                cause = _cause(worker.process)
-                worker.stop()
-                if not worker.ready:
-                    raise VmafsalError(
-                        f"A worker process could not start: it ended with {cause}. Try fewer "
-                        "--workers."
-                    )
-                workers[number] = _Worker(setups[number])
-                if task is None:
-                    continue
-                killers.append(task)
-                given_up = sum(killer is task for killer in killers) >= ATTEMPTS
-                if not given_up:
-                    todo.appendleft(task)
-                yield Died(number, task, cause, given_up)
-    finally:
-        for worker in workers:
-            worker.stop()
-
-
-def _read(number: int, worker: _Worker) -> Generator[Event]:
-    for kind, *values in worker.messages():
-        if kind == "ready":
-            worker.ready = True
-        elif kind == "progress":
-            yield Progress(number, *values)
-        elif worker.task is not None:
-            task, worker.task = worker.task, None
-            yield Finished(number, task, *values)
-
-
 def _cause(process: BaseProcess) -> str:
     process.join()
     code = process.exitcode or 0
@@ -199,7 +156,7 @@ def _cause(process: BaseProcess) -> str:
     return f"signal {-code} ({signal.strsignal(-code)})"
 
 
-def _serve(connection: Connection, setup: Setup) -> None:
+def _serve(connection: Connection, setup: _Setup) -> None:
     """The life of a worker process."""
     # Ctrl-C reaches every process of the terminal; the parent alone answers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -210,14 +167,7 @@ def _serve(connection: Connection, setup: Setup) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = setup.gpu  # before CUDA is loaded
     scorer = ClipScorer(setup.folder, setup.digest, available_cores())
     connection.send(("ready",))
-    told = time.monotonic()
-
-    def tell(done: int, total: int | None, fps: float) -> None:
-        nonlocal told
-        if time.monotonic() - told >= _TELL_SECONDS:
-            told = time.monotonic()
-            connection.send(("progress", done, total, fps))
-
+    tell = at_intervals(_TELL_SECONDS, lambda *facts: connection.send(("progress", *facts)))
     while True:
         try:
             task = connection.recv()
