@@ -9,6 +9,7 @@ from vmafsal.errors import InputError, UsageError
 from vmafsal.source.base import STDIN, Source, SourceInfo, label
 from vmafsal.source.container import ContainerSource
 from vmafsal.source.files import container_name, open_bytes
+from vmafsal.source.hardware import AcceleratedSource, Hwaccel
 from vmafsal.source.pair import check_pair
 from vmafsal.source.raw import RawSource, check_raw_options, check_size
 
@@ -26,6 +27,8 @@ def open_source(
     bit_depth: int = 8,
     stream: int | None = None,
     role: Literal["reference", "distorted"] = "distorted",
+    hwaccel: Hwaccel = "none",
+    gpu: int = 0,
 ) -> Source:
     """Open a video: Y4M or a container by what its first bytes say, else raw YUV.
 
@@ -35,11 +38,15 @@ def open_source(
         chroma, bit_depth: of raw video: 420, 422, 444 or 400; 8, 10, 12 or 16.
         stream: which video stream of a container, from 0; cover art does not count.
         role: how an error names the option: --reference or --distorted.
+        hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
+            can. Raw video and Y4M need no decoding.
+        gpu: number of the GPU that decodes.
     Returns:
         A source to be closed, or used in a with statement.
     Raises:
         UsageError: if raw video lacks its size, or an option makes no sense.
         InputError: if the input cannot be read as asked.
+        DeviceError: if NVDEC was asked for by name and cannot decode it.
     """
     if not path:
         raise UsageError(f"--{role} is empty: name a file, or - for standard input.")
@@ -61,7 +68,10 @@ def open_source(
                 f"{label(path)} is no raw video but {container}: leave out --width and --height. "
                 "If the other video of the pair is raw, convert it to Y4M."
             )
-        video = ContainerSource(source, stream)
+        if hwaccel == "none":
+            video = ContainerSource(source, stream)
+        else:
+            video = AcceleratedSource(source, stream, hwaccel, gpu)
     except BaseException:
         source.close()
         raise

@@ -73,6 +73,8 @@ class Source(ABC):
         """Whole sentences for the user; more may come while frames are read."""
         self.truncated = False
         """True once it is known that the file ends before its last frame is whole."""
+        self.hwaccel = "none"
+        """"cuda" where a GPU decodes, in ffmpeg's words."""
         self._used = False
 
     def frames(self, *, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:

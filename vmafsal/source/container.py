@@ -19,6 +19,7 @@ from vmafsal.source.pixels import pixel_layout, planes_of, readable_format
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -50,9 +51,9 @@ class ContainerSource(Source):
         self.notices += tags.colour_notices(self._name, context.colorspace, context.color_trc)
         self._check_whole()
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
+    def _open(self, hwaccel: HWAccel | None = None) -> tuple[InputContainer, VideoStream]:
         """A new handle on the file, and the stream in it."""
-        container = _open(self._source)
+        container = _open(self._source, hwaccel)
         try:
             return container, _choose_stream(container, self._source.path, self._wanted_stream)
         except BaseException:
@@ -139,6 +140,7 @@ class ContainerSource(Source):
         except DamagedError:
             self._check_unchanged()
         self._container.close()
+        # In software, whoever decoded before: how that fails is known.
         self._container, self._stream = self._open()
         yield from islice(self._pass(careful=True), given, None)
 
@@ -267,7 +269,7 @@ def reading(name: str) -> Iterator[None]:
         raise InputError(f"{name} cannot be read: {error.strerror}.") from error
 
 
-def _open(source: ByteInput) -> InputContainer:
+def _open(source: ByteInput, hwaccel: HWAccel | None) -> InputContainer:
     import av
 
     name = label(source.path)
@@ -281,6 +283,7 @@ def _open(source: ByteInput) -> InputContainer:
             "r",
             metadata_errors="replace",
             container_options={"protocol_whitelist": "file"},
+            hwaccel=hwaccel,
         )
     except (av.error.FFmpegError, OSError) as error:
         if source.size is None:

@@ -147,8 +147,10 @@ class PictureReader:
     def __iter__(self) -> Iterator[VideoFrame | None]:
         import av
 
-        self._stream.thread_type = "SLICE" if self._careful else "AUTO"
-        if self._careful:
+        # Threads only wait where a GPU decodes.
+        alone = self._careful or self._stream.codec_context.is_hwaccel
+        self._stream.thread_type = "SLICE" if alone else "AUTO"
+        if alone:
             self._stream.codec_context.thread_count = 1
         for packet in self._packets():
             shown = self._timeline.add(packet)
