@@ -12,18 +12,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from tests.conftest import PLACEHOLDER, ROOT, Run, draw_yuv
-from vmafsal.logs.read import read_log
+from tests.batch import (
+    DEMO,
+    Start,
+    draw_long_clip,
+    logs,
+    records,
+    starting,
+    wait_for,
+    write_manifest,
+)
+from tests.conftest import PLACEHOLDER, Run, draw_yuv
 
-DEMO = ROOT / "fixtures" / "yuv" / "demo_dist.mp4"
 SIZE = ("--width", "64", "--height", "48")
 
 
@@ -34,70 +41,18 @@ def _quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """About a second of work."""
-    path = tmp_path_factory.mktemp("long") / "long.yuv"
-    path.write_bytes(draw_yuv(50, 48, 64) * 80)
-    return path
+    return draw_long_clip(tmp_path_factory.mktemp("long"))
 
 
 @pytest.fixture
 def clips(tmp_path: Path, long_clip: Path) -> Path:
-    """A manifest of unlike clips in all four formats."""
-    lines = ["distorted,width,height,frame_skip_dist,frame_cnt,output"]
-    for number in range(14):
-        ending = ("csv", "sub", "json", "xml")[number % 4]
-        cut = f"{number},{1000 + 40 * number}"
-        lines.append(f"{long_clip},64,48,{cut},{number % 3}/{number}.{ending}")
-    lines.append(f"{DEMO},,,,,demo.csv")
-    path = tmp_path / "clips.csv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def records(folder: Path) -> dict[str, dict[str, Any]]:
-    lines = (folder / "summary.jsonl").read_text().splitlines()
-    found = {record["output"]: record for record in map(json.loads, lines)}
-    assert len(found) == len(lines)
-    return found
-
-
-def logs(folder: Path) -> dict[str, Any]:
-    """What every log says, by its path; bytes where a format holds nothing but figures."""
-    said: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir() or path.name.startswith((".", "summary")):
-            continue
-        figures = path.suffix in (".csv", ".sub")
-        said[name] = path.read_bytes() if figures else read_log(str(path)).frames
-    return said
-
-
-Start = Callable[..., "subprocess.Popen[bytes]"]
+    return write_manifest(tmp_path, long_clip)
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a batch in a session of its own, which does not outlive the test."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(*args: str | Path) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vmafsal", "batch", *map(str, args)],
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+    with starting(tmp_path) as start:
+        yield start
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -109,16 +64,6 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
                 if "spawn_main" in " ".join(child.cmdline()):
                     found.append(child)
     return found
-
-
-def wait_for(what: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        assert process.poll() is None, process.communicate()[1].decode()
-        if found := what():
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it never came")
 
 
 def test_each_clip_gets_the_log_it_gets_alone(vmafsal: Run, tmp_path: Path) -> None:

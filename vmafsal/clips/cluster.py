@@ -24,7 +24,7 @@ from vmafsal.clips.score import ClipScorer, Task
 from vmafsal.errors import OutputError, UsageError, VmafsalError
 from vmafsal.logs.file import output_error
 
-__all__ = ["Actors", "Share", "share_nodes"]
+__all__ = ["ActorSetup", "Actors", "ClipActor", "Share", "share_nodes"]
 
 _TELL_SECONDS = 1.0
 _GOODBYE_SECONDS = 5.0
@@ -47,7 +47,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class _Setup:
+class ActorSetup:
     """What one actor is told when it starts."""
 
     folder: str
@@ -86,7 +86,7 @@ class Actors:
         self._count = demand.count(gpus or sum(floor(cpu) for cpu, _ in nodes))
         self._share = share_nodes(nodes, self._count, gpu=gpus > 0)
         folder = os.path.abspath(demand.folder)
-        self._setup = _Setup(
+        self._setup = ActorSetup(
             folder=folder,
             digest=demand.digest,
             threads=self._share.threads,
@@ -135,7 +135,7 @@ class Actors:
         except OSError as error:
             raise output_error(self._setup.mark, error) from None
         options = {"num_cpus": self._share.cpus, "num_gpus": self._share.gpus}
-        return _Worker(self._ray.remote(**options)(_Actor).remote(), self._setup, failures)
+        return _Worker(self._ray.remote(**options)(ClipActor).remote(), self._setup, failures)
 
     def _listen(self, number: int, worker: _Worker) -> Message:
         errors = self._ray.exceptions
@@ -165,7 +165,7 @@ class Actors:
 class _Worker:
     """One actor, and what it is saying."""
 
-    def __init__(self, actor: Any, setup: _Setup, failures: int) -> None:
+    def __init__(self, actor: Any, setup: ActorSetup, failures: int) -> None:
         self.actor = actor
         self.failures = failures
         """How many before it, in its place, died before they were ready."""
@@ -178,10 +178,10 @@ class _Worker:
         self.words = self.actor.do.remote(task)
 
 
-class _Actor:
+class ClipActor:
     """What runs on the cluster. Its methods are generators, which Ray streams to the driver."""
 
-    def prepare(self, setup: _Setup) -> Generator[tuple[Any, ...]]:
+    def prepare(self, setup: ActorSetup) -> Generator[tuple[Any, ...]]:
         """Get ready; yields ("ready", node and process).
 
         Raises:

@@ -25,9 +25,13 @@ _NUMBERS = (
     *("width", "height", "bitdepth", "stream", "threads"),
     *("frame_cnt", "frame_skip_ref", "frame_skip_dist", "subsample"),
 )
-_TEXTS = ("pixel_format", "device", "batch_size", "gpumask", "precision", "output")
+_TEXTS = (
+    *("pixel_format", "hwaccel", "device", "batch_size"),
+    *("gpumask", "precision", "output"),
+)
 _LISTS = ("feature", "feature_params")
-_FLAGS = ("xml", "json", "csv", "sub")
+_FORMATS = ("xml", "json", "csv", "sub")
+_FLAGS = (*_FORMATS, "tf32")
 
 COLUMNS = (*_PATHS, *_NUMBERS, *_TEXTS, *_LISTS, *_FLAGS)
 """What a column of a manifest may be called: options of the main command."""
@@ -115,7 +119,7 @@ def read_clips(
 
 def choose_ending(options: Mapping[str, Any]) -> str:
     """The ending of a log that is not named: that of the format asked for, else .json."""
-    return "." + choose_format(None, **{flag: bool(options.get(flag)) for flag in _FLAGS})
+    return "." + choose_format(None, **{flag: bool(options.get(flag)) for flag in _FORMATS})
 
 
 def _read_manifest(path: str, problems: list[str]) -> list[_Row]:
@@ -286,7 +290,7 @@ def _name_outputs(rows: Iterable[_Row], ending: str, problems: list[str]) -> lis
     for place, (row, stem) in enumerate(zip(rows, stems, strict=True)):
         if stem is None:
             continue
-        named = any(row.options.get(flag) for flag in _FLAGS)
+        named = any(row.options.get(flag) for flag in _FORMATS)
         try:
             own = choose_ending(row.options) if named else ending
         except VmafsalError as error:
@@ -313,9 +317,9 @@ def _inside(output: str, place: str, problems: list[str]) -> str | None:
 
 def _clip(row: _Row, output: str, defaults: Mapping[str, Any]) -> Clip:
     options = {key: value for key, value in row.options.items() if key != "output"}
-    flags = _FLAGS if any(flag in options for flag in _FLAGS) else ()
+    flags = _FORMATS if any(flag in options for flag in _FORMATS) else ()
     merged = {key: value for key, value in defaults.items() if key not in flags} | options
-    format_flags = {flag: bool(merged.pop(flag, False)) for flag in _FLAGS}
+    format_flags = {flag: bool(merged.pop(flag, False)) for flag in _FORMATS}
     precision = merged.pop("precision", None)
     parse_precision(precision)
     job = build_job(**merged)

@@ -87,6 +87,8 @@ def settings(clip: Clip) -> dict[str, Any]:
         "subsample": job.subsample,
         "device": job.device,
         "batch_size": job.batch_size,
+        "tf32": job.tf32,
+        "hwaccel": job.hwaccel,
         "format": clip.format,
         "precision": clip.precision,
     }

@@ -62,7 +62,9 @@ def divide(job: Job, seconds: float) -> list[Part]:
         VmafsalError: whatever else is wrong with the job.
     """
     with ExitStack() as stack:
-        distorted = stack.enter_context(open_job_video(job, "distorted"))
+        # No picture is decoded here, so that nobody has to see whether a GPU could.
+        software = replace(job, hwaccel="none")
+        distorted = stack.enter_context(open_job_video(software, "distorted"))
         reference = None
         if job.reference is not None:
             reference = stack.enter_context(open_job_video(job, "reference"))
@@ -74,6 +76,8 @@ def divide(job: Job, seconds: float) -> list[Part]:
     segments: list[Segment] = []
     length = comparison.distorted_length
     if info.kind != "raw":
+        if job.hwaccel == "cuda":
+            raise InexactError("--hwaccel cuda decodes whole videos alone")
         segments = find_segments(job.distorted, job.stream, seconds)
         length = sum(len(segment.times) for segment in segments) - job.skip_distorted
     assert length is not None, "clips are regular files"
