@@ -46,6 +46,37 @@ def test_a_flat_plane_stays_flat() -> None:
         assert (PlaneResizer()(plane, 100, 140) == level).all()
 
 
+@pytest.mark.parametrize("bit_depth", [8, 9, 10, 12, 14, 16])
+@pytest.mark.parametrize(
+    ("width", "wanted"), [(1, 40), (2, 33), (7, 3), (15, 7), (17, 16), (99, 4)]
+)
+def test_narrow_planes(width: int, wanted: int, bit_depth: int) -> None:
+    # Narrower than swscale's filters, which then read past the end of a row.
+    dtype = np.uint8 if bit_depth == 8 else np.uint16
+    plane = np.random.default_rng(4).integers(0, 2**bit_depth, (40, width), dtype)
+    ours = PlaneResizer()(plane, 20, wanted, bit_depth)
+    assert ours.shape == (20, wanted)
+    if wanted <= width:
+        exact = area_weights(40, 20) @ plane @ area_weights(width, wanted).T
+        assert np.abs(ours - exact).max() <= 2 ** (bit_depth - 8)
+
+
+def test_a_plane_is_read_where_it_lies() -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (300, 700), np.uint8)
+    inside = noise[7:295, 13:525]
+    inside.flags.writeable = False
+    expected = PlaneResizer()(inside.copy(), 72, 128)
+    np.testing.assert_array_equal(PlaneResizer()(inside, 72, 128), expected)
+
+
+def test_a_resized_plane_outlives_the_next() -> None:
+    resize = PlaneResizer()
+    first = resize(np.full((64, 64), 10, np.uint8), 32, 32)
+    for level in range(20, 30):
+        resize(np.full((64, 64), level, np.uint8), 32, 32)
+    assert (first == 10).all()
+
+
 def test_the_same_size_is_left_alone() -> None:
     plane = np.arange(6, dtype=np.uint8).reshape(2, 3)
     assert PlaneResizer()(plane, 2, 3) is plane

@@ -14,6 +14,13 @@ __all__ = ["PlaneResizer", "Resampler", "canonical_size"]
 
 _LONGEST = 16_384
 
+_NARROW = 16
+# Where swscale's filter is wider than the picture, it reads past the end of a row: such planes
+# are copied, with room behind them.
+
+_KINDS = {8: "gray", **{bits: f"gray{bits}le" for bits in (9, 10, 12, 14)}}
+# The depth's own format: above 14 bits swscale computes in wider words, and takes longer.
+
 
 def canonical_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """The size whose short side is the one asked for and whose aspect is the picture's.
@@ -54,25 +61,27 @@ class PlaneResizer:
         """Resize one plane.
 
         Args:
-            plane: [H, W] uint8, or uint16 with samples of `bit_depth` bits in the low bits.
+            plane: [H, W] uint8, or uint16 with samples of `bit_depth` bits in the low bits. It is
+                read where it lies; its rows may be further apart than the width.
             height, width: wanted, in samples.
             bit_depth: 8 to 16.
         Returns:
-            a new array [height, width] of the plane's type.
+            [height, width] of the plane's type, whose rows may be further apart than the width.
         """
         if plane.shape == (height, width):
             return plane
         from av import VideoFrame
 
-        kind = "gray" if bit_depth == 8 else "gray16le"
-        source = VideoFrame.from_ndarray(np.ascontiguousarray(plane), kind)
+        kind = _KINDS.get(bit_depth, "gray16le")
+        if min(plane.shape[1], width) < _NARROW:
+            source = VideoFrame.from_ndarray(np.ascontiguousarray(plane), kind)
+        else:
+            source = VideoFrame.from_numpy_buffer(plane, kind)
         scaled = self._reformatter.reformat(
             source, width=width, height=height, format=kind, interpolation=self._flags, threads=1
         ).planes[0]
-        samples = np.frombuffer(memoryview(scaled), np.uint8 if bit_depth == 8 else np.dtype("<u2"))
-        padded = samples.reshape(height, scaled.line_size // samples.itemsize)
-        result: NDArray[Any] = padded[:, :width].astype(plane.dtype)
-        return result
+        samples = np.frombuffer(memoryview(scaled), plane.dtype)
+        return samples.reshape(height, scaled.line_size // samples.itemsize)[:, :width]
 
 
 class Resampler:
