@@ -227,7 +227,7 @@ def test_the_python_page_has_the_signature() -> None:
     parts = [
         parameter.name
         if parameter.default is parameter.empty
-        else f"{parameter.name}={json.dumps(parameter.default).replace('null', 'None')}"
+        else f"{parameter.name}={repr(parameter.default).replace(chr(39), chr(34))}"
         for parameter in parameters
     ]
     first_keyword = next(

@@ -11,6 +11,7 @@ from vmafsal.result import Result
 
 if TYPE_CHECKING:
     from vmafsal.frame import Chroma
+    from vmafsal.options import Hwaccel
     from vmafsal.sidecar import ColorMatrix, ColorRange
 
 __all__ = ["extract"]
@@ -36,6 +37,8 @@ def extract(
     device: str = "auto",
     threads: int | None = None,
     batch_size: int | None = None,
+    tf32: bool = False,
+    hwaccel: Hwaccel = "none",
 ) -> Result:
     """Per-frame saliency of a video.
 
@@ -55,6 +58,9 @@ def extract(
         device: auto, cpu, cuda, cuda:N or tensorrt.
         threads: of the CPU provider; None is one a core.
         batch_size: frames in one inference; None chooses by their size.
+        tf32: let CUDA take products in TF32.
+        hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
+            can.
     Returns:
         a lazy result: facts now, FrameFeatures as it is iterated.
     Raises:
@@ -88,5 +94,7 @@ def extract(
             device=device,
             threads=threads,
             batch_size=batch_size,
+            tf32=tf32,
+            hwaccel=hwaccel,
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from vmafsal.errors import UsageError
 from vmafsal.options import Job, parse_features
@@ -47,6 +47,8 @@ def build_job(
     threads: int | None = None,
     batch_size: str = "auto",
     gpumask: str = "0",
+    tf32: bool = False,
+    hwaccel: str = "none",
 ) -> Job:
     """The Job that the options of the main command describe, under their own names.
 
@@ -69,6 +71,8 @@ def build_job(
         device=_choose_device(device, gpumask),
         threads=threads,
         batch_size=_choose_batch_size(batch_size),
+        tf32=tf32,
+        hwaccel=cast("Any", hwaccel),  # Job checks what the type promises
     )
 
 

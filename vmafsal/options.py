@@ -16,13 +16,24 @@ from vmafsal.sidecar import ColorMatrix, ColorRange
 if TYPE_CHECKING:
     from vmafsal.frame import Chroma
 
-__all__ = ["FEATURE", "MODEL_VARIABLE", "Feature", "Job", "parse_device", "parse_features"]
+__all__ = [
+    "FEATURE",
+    "MODEL_VARIABLE",
+    "Feature",
+    "Hwaccel",
+    "Job",
+    "parse_device",
+    "parse_features",
+]
 
 FEATURE = "mobilesal"
 """The only feature; its name in libvmaf."""
 
 MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
 """The environment variable that names a model, as the C extractor reads it."""
+
+Hwaccel = Literal["none", "cuda", "auto"]
+"""Who decodes, in ffmpeg's words: software; NVDEC or nobody; NVDEC where it can."""
 
 _DEVICE = re.compile(r"(auto|cpu|(cuda|tensorrt)(?::(\d+))?)")
 
@@ -91,6 +102,10 @@ class Job:
     """Of the CPU provider; None is one a core."""
     batch_size: int | None = None
     """Frames in one inference; None chooses by their size."""
+    tf32: bool = False
+    """Let CUDA take products of float32 in TF32, with 10 bits of mantissa."""
+    hwaccel: Hwaccel = "none"
+    """Who decodes the distorted video: see source.hardware."""
 
     def __post_init__(self) -> None:
         for name, value, least in (
@@ -105,6 +120,10 @@ class Job:
             if value is not None and value < least:
                 raise UsageError(f"{name} is a whole number from {least} up, not {value}.")
         parse_device(self.device)
+        if self.hwaccel not in get_args(Hwaccel):
+            raise UsageError(
+                f"There is no hwaccel {self.hwaccel!r}. Choose {', '.join(get_args(Hwaccel))}."
+            )
         if self.distorted == "-" and self.reference == "-":
             raise UsageError(
                 "Only one of reference and distorted can be standard input; give a path for the "

@@ -17,7 +17,7 @@ from vmafsal.features import FrameFeatures
 from vmafsal.frame import Frame
 from vmafsal.logs import Log, format_log, parse_precision
 from vmafsal.model import Model, load_model
-from vmafsal.options import Job
+from vmafsal.options import Job, parse_device
 from vmafsal.pipeline import Scorer, score
 from vmafsal.session import Session
 from vmafsal.source import Source, check_pair, open_source
@@ -28,20 +28,22 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenSession", "Result", "open_job_video", "open_session"]
 
-OpenSession = Callable[[str | None, str, int | None], Session]
-"""From a model's path or id, a device and a number of threads to a session."""
+OpenSession = Callable[..., Session]
+"""Called as open_session is."""
 
 
-def open_session(model: str | None, device: str, threads: int | None) -> Session:
+def open_session(
+    model: str | None, device: str, threads: int | None, *, tf32: bool = False
+) -> Session:
     """Load a model and start a session for it.
 
     Args:
         model: as load_model takes it.
-        device, threads: as Session takes them.
+        device, threads, tf32: as Session takes them.
     Raises:
         ModelError, DeviceError: as those two say.
     """
-    return Session(load_model(model), device, threads)
+    return Session(load_model(model), device, threads, tf32=tf32)
 
 
 def open_job_video(
@@ -69,6 +71,9 @@ def open_job_video(
         bit_depth=job.bit_depth or 8,
         stream=job.stream,
         role=role,
+        # Most references are not decoded at all.
+        hwaccel=job.hwaccel if role == "distorted" else "none",
+        gpu=parse_device(job.device)[1],
     )
     info = source.info
     for option, wanted, found in (
@@ -225,6 +230,8 @@ class Result:
                 "device": self.job.device,
                 "threads": next(iter(self._scorers.values())).session.threads,
                 "batch_size": self._preparer.batch_size,
+                "tf32": next(iter(self._scorers.values())).session.tf32,
+                "hwaccel": self._distorted.hwaccel,
                 "frame_cnt": self.job.frame_count,
                 "frame_skip_ref": self.job.skip_reference,
                 "frame_skip_dist": self.job.skip_distorted,
@@ -284,7 +291,7 @@ class Result:
         job = self.job
         told: set[str] = set()
         for feature in job.features:
-            session = self._open_session(feature.model, job.device, job.threads)
+            session = self._open_session(feature.model, job.device, job.threads, tf32=job.tf32)
             model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
             self._scorers[feature.column] = Scorer.of(session, policy)

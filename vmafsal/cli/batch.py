@@ -131,6 +131,7 @@ def batch(
     pixel_format: options.PixelFormat = None,
     bitdepth: options.Bitdepth = None,
     stream: options.Stream = None,
+    hwaccel: options.Hwaccel = "none",
     frame_cnt: options.FrameCnt = 0,
     frame_skip_ref: options.FrameSkipRef = 0,
     frame_skip_dist: options.FrameSkipDist = 0,
@@ -140,6 +141,7 @@ def batch(
     device: options.Device = "auto",
     threads: options.Threads = None,
     batch_size: options.BatchSize = "auto",
+    tf32: options.TF32 = False,
     gpumask: options.Gpumask = "0",
     json: options.JSON = False,
     xml: options.XML = False,
@@ -164,6 +166,8 @@ def batch(
         "threads": threads,
         "batch_size": batch_size,
         "gpumask": gpumask,
+        "tf32": tf32,
+        "hwaccel": hwaccel,
         "json": json,
         "xml": xml,
         "csv": csv,
@@ -199,6 +203,7 @@ def _run(
     quiet: bool,
 ) -> int:
     """Do it; the number of clips that failed."""
+    from vmafsal.clips.engine import Died
     from vmafsal.clips.manifest import read_clips
     from vmafsal.clips.run import (
         Through,
@@ -233,6 +238,8 @@ def _run(
                     if isinstance(event, Through) and event.record is not None:
                         records.append(event.record)
                         _tell(event.record, f"[{done}/{len(clips)}]", told, quiet)
+                    elif isinstance(event, Died) and not event.given_up and not quiet:
+                        say(f"{event.task.name} met {event.cause}. It is tried once more.")
         except KeyboardInterrupt:
             say(
                 f"Interrupted. {done} of {len(clips)} clips are through; the same command goes on "

@@ -13,6 +13,7 @@ __all__ = [
     "JSON",
     "NDJSON",
     "SUB",
+    "TF32",
     "XML",
     "BatchSize",
     "Bitdepth",
@@ -26,6 +27,7 @@ __all__ = [
     "FrameSkipRef",
     "Gpumask",
     "Height",
+    "Hwaccel",
     "NoPrediction",
     "Output",
     "PixelFormat",
@@ -122,6 +124,17 @@ Stream = Annotated[
         parser=whole_number,
         metavar="N",
         help="Which video stream of a container, from 0. The first one otherwise.",
+        rich_help_panel=_VIDEO,
+    ),
+]
+
+Hwaccel = Annotated[
+    str,
+    typer.Option(
+        "--hwaccel",
+        metavar="none|cuda|auto",
+        help="Who decodes the distorted video: software, an NVIDIA GPU (NVDEC), or that GPU where "
+        "it can.",
         rich_help_panel=_VIDEO,
     ),
 ]
@@ -223,6 +236,16 @@ BatchSize = Annotated[
         "--batch_size",
         metavar="auto|N",
         help="Frames in one inference.",
+        rich_help_panel=_MODEL,
+    ),
+]
+
+TF32 = Annotated[
+    bool,
+    typer.Option(
+        "--tf32",
+        help="Let CUDA round the factors of products to TF32, which is faster and moves each "
+        "frame's mean a little.",
         rich_help_panel=_MODEL,
     ),
 ]

@@ -85,6 +85,7 @@ def score(
     pixel_format: options.PixelFormat = None,
     bitdepth: options.Bitdepth = None,
     stream: options.Stream = None,
+    hwaccel: options.Hwaccel = "none",
     frame_cnt: options.FrameCnt = 0,
     frame_skip_ref: options.FrameSkipRef = 0,
     frame_skip_dist: options.FrameSkipDist = 0,
@@ -94,6 +95,7 @@ def score(
     device: options.Device = "auto",
     threads: options.Threads = None,
     batch_size: options.BatchSize = "auto",
+    tf32: options.TF32 = False,
     gpumask: options.Gpumask = "0",
     output: options.Output = None,
     json: options.JSON = False,
@@ -135,6 +137,8 @@ def score(
         threads=threads,
         batch_size=batch_size,
         gpumask=gpumask,
+        tf32=tf32,
+        hwaccel=hwaccel,
     )
     ignored = [
         name

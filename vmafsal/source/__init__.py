@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vmafsal.errors import InputError, UsageError
 from vmafsal.source.base import STDIN, Source, SourceInfo, label
 from vmafsal.source.container import ContainerSource
 from vmafsal.source.files import container_name, open_bytes
-from vmafsal.source.hardware import AcceleratedSource, Hwaccel
+from vmafsal.source.hardware import AcceleratedSource
 from vmafsal.source.pair import check_pair
 from vmafsal.source.raw import RawSource, check_raw_options, check_size
+
+if TYPE_CHECKING:
+    from vmafsal.options import Hwaccel
 
 __all__ = ["STDIN", "Source", "SourceInfo", "check_pair", "open_source"]
 

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["AcceleratedSource", "Hwaccel"]
-
-Hwaccel = Literal["none", "cuda", "auto"]
-"""ffmpeg's words: software decodes; NVDEC or nobody; NVDEC where it can."""
+__all__ = ["AcceleratedSource"]
 
 
 class _UnacceleratedError(Exception):
