@@ -15,7 +15,7 @@ import numpy as np
 
 from vmafsal.session import available_cores
 
-__all__ = ["describe", "main", "revision", "slug"]
+__all__ = ["describe", "main", "product_model", "revision", "slug"]
 
 _SIDE = 2048
 _BEST_OF = 8
@@ -49,10 +49,20 @@ def main(*, threads: int) -> dict[str, float]:
 
 def _product_session(threads: int) -> Any:
     import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(
+        product_model(_SIDE), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def product_model(side: int) -> bytes:
+    """An ONNX model of the product of two square float32 matrices, `left` and `right`."""
     from onnx import TensorProto, helper
 
     left, right, product = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [_SIDE, _SIDE])
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [side, side])
         for name in ("left", "right", "product")
     )
     node = helper.make_node("MatMul", ["left", "right"], ["product"])
@@ -61,11 +71,7 @@ def _product_session(threads: int) -> Any:
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
     )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return bytes(model.SerializeToString())
 
 
 def describe() -> dict[str, Any]:

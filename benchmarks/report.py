@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["MEMORY_BAR_MIB", "RATIO_BAR", "to_markdown"]
+__all__ = ["MEMORY_BAR_MIB", "RATIO_BAR", "Column", "table", "to_markdown"]
 
 RATIO_BAR = 1.10
 """End to end less start-up, with a student at 1080p, takes at most so many times the floor."""
@@ -70,11 +70,11 @@ def to_markdown(report: Row) -> str:
         "## End to end\n",
         "The `vmafsal` command from start to end, less start-up; the floor is ONNX Runtime alone "
         "on ready tensors. Times in milliseconds.\n",
-        _table(_END_TO_END, report["rows"]),
+        table(_END_TO_END, report["rows"]),
         "## Where the time goes\n",
         "Each stage alone, in milliseconds a frame; then shares of the processor time of a whole "
         "run less start-up.\n",
-        _table(_STAGES, report["rows"]),
+        table(_STAGES, report["rows"]),
         *_bars(report),
     ]
     return "\n".join(parts)
@@ -97,7 +97,8 @@ def _bars(report: Row) -> list[str]:
     return ["## Bars\n", *lines, ""] if lines else []
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+def table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    """A Markdown table: a heading and what to write of a row, for each column."""
     lines = [
         [name for name, _ in columns],
         *([cell(row) for _, cell in columns] for row in rows),

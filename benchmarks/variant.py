@@ -1,0 +1,138 @@
+"""One way to run a model on a device, in a process of its own: its rate, memory and numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+from typing import Any
+
+from benchmarks.clips import ClipSize, moving_planes
+from benchmarks.flops import flops
+from vmafsal.batch import Preparer
+from vmafsal.frame import Frame
+from vmafsal.model import load_model
+from vmafsal.options import parse_device
+from vmafsal.pipeline import Scorer, score
+from vmafsal.session import Session
+
+__all__ = ["main", "query_gpu"]
+
+_FRAMES_KEPT = 2
+
+
+def main(
+    *,
+    model: str | None,
+    native: bool,
+    width: int,
+    height: int,
+    batch_size: int,
+    device: str,
+    fused: bool,
+    tf32: bool,
+    cuda_graph: bool,
+    seconds: float,
+) -> dict[str, Any]:
+    """Run frames that are in memory through the pipeline, and through the session alone.
+
+    Args:
+        model: path or id; None is the packaged default.
+        native: run it at the frame's own size.
+        width, height: of the frames, 8-bit 4:2:0.
+        batch_size: frames in one inference.
+        device: as --device.
+        fused, tf32, cuda_graph: as Session takes them.
+        seconds: how long each count takes at least.
+    Returns:
+        model (its id) and provider; frame_seconds through the pipeline, from planes to means;
+        session_seconds a frame of a scorer on a batch that is ready; bytes_up that a frame takes
+        to the device; flops of a frame; means of the first two; memory_mib that the GPU holds
+        more than before, None without one.
+    """
+    _, index = parse_device(device)
+    before = _used_mib(index) if device != "cpu" else None
+    loaded = load_model(model)
+    session = Session(loaded, device, tf32=tf32, fused=fused, cuda_graph=cuda_graph)
+    policy = loaded.policy.with_options(short_side="native" if native else None)
+    scorer = Scorer.of(session, policy)
+    size = ClipSize(width, height, _FRAMES_KEPT)
+    frames = [
+        Frame(tuple(planes), "420", 8, number) for number, planes in enumerate(moving_planes(size))
+    ]
+    batch = next(iter(Preparer([scorer.view], batch_size).batches(_endless(frames))))
+    if scorer.view.fused:
+        planes = batch.planes[scorer.view]
+        arrays = list(planes.inputs.values())
+        multiple = scorer.view.multiple
+        picture = (planes.shape.height, planes.shape.width)
+        sides = [-(-side // multiple) * multiple for side in picture]
+    else:
+        arrays = [batch.tensors[scorer.view]]
+        sides = list(arrays[0].shape[2:])
+    means = scorer(batch)
+    session_seconds = _session_seconds(scorer, batch, seconds)
+    result = {
+        "model": loaded.id,
+        "provider": session.provider,
+        "frame_seconds": _frame_seconds(scorer, frames, batch_size, seconds),
+        "session_seconds": session_seconds / batch_size,
+        "bytes_up": sum(array.nbytes for array in arrays) / batch_size,
+        "flops": flops(loaded.proto, loaded.sidecar.input_name, *sides),
+        "means": means[:_FRAMES_KEPT].tolist(),
+        "memory_mib": None,
+    }
+    after = _used_mib(index) if before is not None else None
+    if before is not None and after is not None:
+        # What the runtime took once it keeps, so that the end shows the peak.
+        result["memory_mib"] = after - before
+    return result
+
+
+def _endless(frames: list[Frame]) -> Iterator[Frame]:
+    return iter(cycle(frames))
+
+
+def _session_seconds(scorer: Scorer, batch: Any, seconds: float) -> float:
+    """The quickest of many calls on one batch."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        begin = time.perf_counter()
+        scorer(batch)
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def _frame_seconds(scorer: Scorer, frames: list[Frame], batch_size: int, seconds: float) -> float:
+    """Seconds a frame through the pipeline, once its queues are full."""
+    preparer = Preparer([scorer.view], batch_size)
+    run = score(_endless(frames), {"saliency_mean": scorer}, preparer)
+    for _ in islice(run, 2 * batch_size):
+        pass
+    begin, done = time.perf_counter(), 0
+    while not done or time.perf_counter() < begin + seconds:
+        done += sum(1 for _ in islice(run, batch_size))
+    elapsed = time.perf_counter() - begin
+    run.close()
+    return elapsed / done
+
+
+def _used_mib(index: int) -> float | None:
+    used = query_gpu("memory.used", index)
+    return float(used) if used else None
+
+
+def query_gpu(field: str, index: int) -> str | None:
+    """What nvidia-smi says of a GPU; None where there is none, or it does not say."""
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError:
+        return None
+    lines = done.stdout.strip().splitlines()
+    return lines[index].strip() if done.returncode == 0 and index < len(lines) else None
