@@ -3,13 +3,14 @@
 # make check   lint, format, types
 # make bench   what takes how long, measured
 # make students DATA=… PUBLISHED=…   train, measure and export saliency_student_v1 and v2
+# make student-v3 DATA=… PUBLISHED=…   the same for saliency_student_v3
 # make docs    regenerate the parts of docs/ that are printed by the program
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install install-dev demo test check format bench students docs clean
+.PHONY: install install-dev demo test check format bench students student-v3 docs clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -48,6 +49,9 @@ bench: install-dev
 
 students: install-dev
 	PYTHON=$(BIN)/python train/students.sh $(DATA) $(PUBLISHED) runs model/tiny
+
+student-v3: install-dev
+	PYTHON=$(BIN)/python train/student_v3.sh $(DATA) $(PUBLISHED) runs model/tiny
 
 docs: install-dev
 	$(BIN)/python -m docs.generate
