@@ -48,6 +48,26 @@ def test_planes_of_every_format_depth_and_odd_size(
             np.testing.assert_array_equal(plane, samples)
 
 
+@pytest.mark.parametrize("depth", [8, 10])
+def test_memory_of_frames_that_are_gone_is_used_again(tmp_path: Path, depth: int) -> None:
+    shape = (24, 20)
+    clip = tmp_path / "clip.yuv"
+    dtype = np.dtype(np.uint8 if depth == 8 else "<u2")
+    clip.write_bytes(b"".join(np.full(shape, number, dtype).tobytes() for number in range(40)))
+    kept = []
+    places = set()
+    with open_source(str(clip), width=20, height=24, chroma="400", bit_depth=depth) as source:
+        for frame in source.frames():
+            places.add(frame.planes[0].ctypes.data)
+            if frame.index % 10 == 3:
+                # A part of a plane is enough to keep all of it.
+                kept.append(frame.planes[0][5:7])
+    # The one in hand, the one being read, and those that are kept.
+    assert len(places) <= 2 + len(kept)
+    assert [int(part.max()) for part in kept] == [int(part.min()) for part in kept]
+    assert [int(part.max()) for part in kept] == [3, 13, 23, 33]
+
+
 def test_a_partial_last_frame_is_left_out_with_its_byte_count(tmp_path: Path) -> None:
     clip = tmp_path / "dist.yuv"
     clip.write_bytes(bytes(12 * 3456 + 1024))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import finalize
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vmafsal.errors import InputError, UsageError
 from vmafsal.frame import Chroma, Frame, chroma_size
@@ -13,6 +16,11 @@ from vmafsal.source.base import Source, SourceInfo, label
 from vmafsal.source.files import ByteInput
 
 __all__ = ["RawLayout", "RawSource", "check_raw_options", "check_size"]
+
+Samples = NDArray[np.uint8]
+
+_BUFFERS_KEPT = 8
+"""More than a pipeline has frames under way."""
 
 RAW_CHROMAS: tuple[Chroma, ...] = ("420", "422", "444", "400")
 RAW_DEPTHS = (8, 10, 12, 16)
@@ -127,6 +135,7 @@ class RawSource(Source):
         )
         self._source = source
         self._layout = layout
+        self._free: deque[bytearray] = deque(maxlen=_BUFFERS_KEPT)
         if source.size is not None:
             self._check_size(source.size)
 
@@ -169,8 +178,7 @@ class RawSource(Source):
             if not wanted and self._source.is_regular:
                 position = self._skip(position, start, step)
                 continue
-            # A buffer of its own for each frame: the caller may keep several.
-            samples = np.empty(self._layout.frame_bytes, np.uint8)
+            samples = self._buffer()
             got = self._source.fill(samples.data)
             if got < samples.size:
                 self._end(position, got)
@@ -219,7 +227,19 @@ class RawSource(Source):
                 "was read. Wait until nothing writes to it, and run again."
             )
 
-    def _frame(self, samples: np.ndarray[tuple[int], np.dtype[np.uint8]], index: int) -> Frame:
+    def _buffer(self) -> Samples:
+        """Bytes for a frame that nobody else holds: those of a frame that is gone, else new ones.
+
+        New ones would cost a frame of 1080p more time than reading does, since the system clears
+        the pages that it hands out.
+        """
+        memory = self._free.pop() if self._free else bytearray(self._layout.frame_bytes)
+        samples = np.frombuffer(memory, np.uint8)
+        # The planes of a frame are views of `samples`, which is gone when the last of them is.
+        finalize(samples, self._free.append, memory)
+        return samples
+
+    def _frame(self, samples: Samples, index: int) -> Frame:
         values = samples if self._layout.bit_depth == 8 else samples.view("<u2")
         planes = []
         offset = 0
