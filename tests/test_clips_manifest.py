@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import PLACEHOLDER
 from vmafsal.clips.manifest import Clip, read_clips
+from vmafsal.clips.record import settings
 from vmafsal.errors import InputError, UsageError, VmafsalError
 
 
@@ -68,6 +69,15 @@ def test_rows_go_before_the_command_line(tmp_path: Path) -> None:
     )
     assert (first.job.subsample, second.job.subsample) == (2, 4)
     assert (first.output, first.format, first.precision) == ("a.csv", "csv", "max")
+
+
+def test_what_is_asked_of_a_gpu_is_a_column_too(tmp_path: Path) -> None:
+    first, second = read(tmp_path, "distorted,hwaccel,tf32\na.mp4,auto,yes\nb.mp4,,\n", csv=True)
+    assert (first.job.hwaccel, first.job.tf32) == ("auto", True)
+    assert (second.job.hwaccel, second.job.tf32) == ("none", False)
+    assert (first.format, second.format) == ("csv", "csv")
+    assert settings(first)["tf32"] is True
+    assert settings(first)["hwaccel"] == "auto"
 
 
 def test_semicolons_marks_and_spellings_of_spreadsheets(tmp_path: Path) -> None:

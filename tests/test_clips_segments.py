@@ -136,6 +136,14 @@ def test_a_reference_of_the_same_length_lets_a_clip_be_divided(
     assert all(part.job.reference is None for part in divide(same, 0.5))
 
 
+def test_a_clip_that_a_gpu_must_decode_stays_whole(mp4: Path, raw: Path) -> None:
+    with pytest.raises(InexactError, match="--hwaccel cuda decodes whole videos"):
+        divide(clip_of(mp4, hwaccel="cuda").job, 0.5)
+    assert len(divide(clip_of(mp4, hwaccel="auto").job, 0.5)) >= 3
+    sizes: dict[str, Any] = {"width": 64, "height": 48}
+    assert divide(clip_of(raw, hwaccel="cuda", **sizes).job, 0.5)
+
+
 def test_what_is_wrong_with_a_clip_is_said_as_ever(
     vmafsal: Run, tmp_path: Path, mp4: Path, raw: Path
 ) -> None:

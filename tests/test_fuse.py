@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tests.conftest import PLACEHOLDER
 from tests.networks import convolution, node, save, student
+from tests.test_session import HAS_CUDA
 from vmafsal.batch import Planes, Preparer, View
 from vmafsal.errors import ModelError
 from vmafsal.features import FrameFeatures, saliency_mean
@@ -56,7 +57,11 @@ def noisy_frames(
 
 
 def run_fused(
-    model: Model, view: View, frames: list[Frame], show: str | None = None
+    model: Model,
+    view: View,
+    frames: list[Frame],
+    show: str | None = None,
+    provider: str = "CPUExecutionProvider",
 ) -> list[NDArray[Any]]:
     """Scalars, and the tensor called `show`, of the graph on frames of one size."""
     first = frames[0]
@@ -70,9 +75,8 @@ def run_fused(
     onnx.checker.check_model(graph)
     if show:
         graph.graph.output.append(onnx.ValueInfoProto(name=show))
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=[provider])
+    assert session.get_providers()[0] == provider
     planes = Planes.empty(shape)
     for place, frame in enumerate(frames):
         planes.fill(place, frame, view.policy)
@@ -239,3 +243,42 @@ def test_graphs_are_kept_for_some_sizes_alone(tmp_path: Path) -> None:
         )
         np.testing.assert_allclose(scorer(batch), expected[1][:, 0], rtol=0, atol=1e-6)
     assert len(session._fused_graphs) == 4
+
+
+on_a_gpu = pytest.mark.skipif(not HAS_CUDA, reason="there is no GPU")
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("bit_depth", [8, 10, 16])
+@pytest.mark.parametrize("chroma", get_args(Chroma))
+def test_cuda_sees_the_same_bits(chroma: Chroma, bit_depth: int, tmp_path: Path) -> None:
+    model = load_model(str(student(tmp_path / "m.onnx")))
+    view = View.of(model.policy, model.stride)
+    frames = noisy_frames(2, 51, 75, chroma, bit_depth)
+    tensor, _ = run_apart(model, view, frames)
+    shown = model.sidecar.input_name
+    _, seen = run_fused(model, view, frames, shown, "CUDAExecutionProvider")
+    np.testing.assert_array_equal(seen, tensor)
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("cuda_graph", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_cuda_gives_the_means_of_the_cpu(name: str, cuda_graph: bool) -> None:
+    model = model_of(name)
+    frames = noisy_frames(6, 126, 222, "420", 8)
+    means = []
+    for session in (
+        Session(model, "cpu"),
+        Session(model, "cuda", fused=False),
+        Session(model, "cuda", cuda_graph=cuda_graph),
+    ):
+        scorer = Scorer.of(session, model.policy)
+        # Full batches to capture and replay, and a padded one.
+        run = score(frames, {"saliency_mean": scorer}, Preparer([scorer.view], 2))
+        short = score(frames[:1], {"saliency_mean": scorer}, Preparer([scorer.view], 2))
+        means.append([frame.metrics["saliency_mean"] for frame in (*run, *short)])
+    np.testing.assert_allclose(means[1], means[0], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(means[2], means[1], rtol=0, atol=1e-5)

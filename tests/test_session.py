@@ -161,6 +161,15 @@ def test_a_device_that_is_not_there_is_an_error(
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_a_cpu_does_not_have_is_not_claimed(clip: Path) -> None:
+    """TF32 and CUDA graphs are asked for where they can be had; the log says what ran."""
+    session = Session(load_model(), "cpu", tf32=True, cuda_graph=True)
+    assert (session.tf32, session.fused) == (False, False)
+    result = extract(clip, width=64, height=48, device="cpu", tf32=True).read()
+    settings = result.provenance()["settings"]
+    assert (settings["tf32"], settings["hwaccel"]) == (False, "none")
+
+
 @pytest.mark.skipif(HAS_CUDA, reason="there is a GPU")
 def test_auto_falls_back_quietly_and_says_what_ran(capfd: pytest.CaptureFixture[str]) -> None:
     assert Session(load_model(), "auto").provider == "CPUExecutionProvider"
