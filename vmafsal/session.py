@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from importlib.util import find_spec
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +96,8 @@ class Session:
         """True where batches are to hold planes, for run_planes."""
         self._cuda_graph = cuda_graph and on_cuda
         self._fused_graphs: dict[tuple[InputPolicy, PlaneShape], _FusedGraph] = {}
+        # A fused graph has one set of buffers.
+        self._one_at_a_time = Lock()
 
     @property
     def provider(self) -> str:
@@ -144,19 +147,22 @@ class Session:
         Raises:
             ModelError: if the model fails on it.
         """
-        wanted = (policy, planes.shape)
         try:
-            if wanted not in self._fused_graphs:
-                while len(self._fused_graphs) >= _FUSED_KEPT:
-                    self._fused_graphs.pop(next(iter(self._fused_graphs)))
-                graph = fuse(self._proto, self.model.sidecar, *wanted)
-                session = self._start(graph, self._cuda_graph)
-                self._fused_graphs[wanted] = _FusedGraph(session, planes.shape, self._memory)
-            return self._fused_graphs[wanted](planes)
+            with self._one_at_a_time:
+                return self._fused_graph(policy, planes.shape)(planes)
         except VmafsalError:
             raise
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(_failure(self.model, (planes.shape.frames,), error)) from error
+
+    def _fused_graph(self, policy: InputPolicy, shape: PlaneShape) -> _FusedGraph:
+        wanted = (policy, shape)
+        if wanted not in self._fused_graphs:
+            while len(self._fused_graphs) >= _FUSED_KEPT:
+                self._fused_graphs.pop(next(iter(self._fused_graphs)))
+            session = self._start(fuse(self._proto, self.model.sidecar, *wanted), self._cuda_graph)
+            self._fused_graphs[wanted] = _FusedGraph(session, shape, self._memory)
+        return self._fused_graphs[wanted]
 
     @property
     def _memory(self) -> tuple[str, int]:
