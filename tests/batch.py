@@ -87,7 +87,7 @@ def starting(folder: Path, env: Mapping[str, str] | None = None) -> Generator[St
 
 def wait_for(what: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
     """What a function returns at last, while a run goes on."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120  # a busy machine
     while time.monotonic() < end:
         assert process.poll() is None, process.communicate()[1].decode()
         if found := what():

@@ -256,6 +256,7 @@ def test_a_clip_that_kills_its_worker_is_tried_twice(
     assert kills == 2 or (more and kills == 3)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 1
+    assert "met signal" in said.decode()
     assert "killer.json failed" in said.decode()
     found = records(tmp_path / "out")
     assert found["good.json"]["status"] == "done"

@@ -111,6 +111,7 @@ class Actors:
     def hear(self) -> Iterator[Message]:
         pending = [worker.words for worker in self._workers if worker.words is not None]
         # One to wait for, and then whoever else has something to say by now.
+        # Where the cluster's head is gone for a minute, Ray ends this process.
         self._ray.wait(pending, num_returns=1)
         ready, _ = self._ray.wait(pending, num_returns=len(pending), timeout=0)
         for number, worker in enumerate(self._workers):
@@ -144,13 +145,14 @@ class Actors:
         except errors.RayTaskError as error:
             if isinstance(error.cause, VmafsalError):
                 raise error.cause from None
-            raise _cannot_start(error) from None
+            # A traceback, which ends with what it is about.
+            raise _cannot_start(str(error).strip().splitlines()[-1]) from None
         except (errors.RayError, StopIteration) as error:
             with suppress(errors.RayError):
                 self._ray.kill(worker.actor)
             failures = 0 if worker.place else worker.failures + 1
             if failures >= _STARTS:
-                raise _cannot_start(error) from None
+                raise _cannot_start(_first_line(error)) from None
             self._workers[number] = self._start(failures)
             return Lost(number, f"the loss of its Ray actor on {worker.place or 'its way'}")
         if kind == "progress":
@@ -259,8 +261,10 @@ def _connect(address: str) -> Any:
         )
     if address != "auto":
         _check_address(address)
-    # Read when it is imported. Nothing is told to anybody about how Ray is used here.
+    # Both are read when it is imported. Nothing is told to anybody about how Ray is used here, and
+    # what Ray has to say of lost nodes does not go to standard output.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."
     import ray
 
     try:
@@ -295,10 +299,10 @@ def _unreachable(address: str, reason: str) -> UsageError:
     )
 
 
-def _cannot_start(error: Exception) -> VmafsalError:
+def _cannot_start(reason: str) -> VmafsalError:
     return VmafsalError(
-        f"A worker could not start on the cluster: {_first_line(error)} Every node needs "
-        f"vmafsal[ray] {__version__}."
+        f"A worker on the cluster could not do its work: {reason} Every node needs vmafsal[ray] "
+        f"{__version__}."
     )
 
 

@@ -26,7 +26,7 @@ _NUMBERS = (
     *("frame_cnt", "frame_skip_ref", "frame_skip_dist", "subsample"),
 )
 _TEXTS = (
-    *("pixel_format", "hwaccel", "device", "batch_size"),
+    *("pixel_format", "hwaccel", "device", "compute", "batch_size"),
     *("gpumask", "precision", "output"),
 )
 _LISTS = ("feature", "feature_params")

@@ -89,6 +89,7 @@ def settings(clip: Clip) -> dict[str, Any]:
         "batch_size": job.batch_size,
         "tf32": job.tf32,
         "hwaccel": job.hwaccel,
+        "compute": job.compute,
         "format": clip.format,
         "precision": clip.precision,
     }
