@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.conftest import PLACEHOLDER
+from tests.conftest import PLACEHOLDER, ROOT
 from tests.networks import convolution, node, save, student
 from tests.test_session import HAS_CUDA
 from vmafsal.batch import Planes, Preparer, View
@@ -25,6 +25,7 @@ from vmafsal.model import Model, load_model
 from vmafsal.pipeline import Scorer, score
 from vmafsal.session import Session
 from vmafsal.sidecar import ColorMatrix, ColorRange
+from vmafsal.source import open_source
 
 MODELS = ["placeholder", "saliency_student_v1", "saliency_student_v2"]
 
@@ -133,6 +134,24 @@ def test_every_matrix_and_range(color: ColorMatrix, range_: ColorRange, tmp_path
 def test_the_packaged_networks(name: str, chroma: Chroma, bit_depth: int) -> None:
     model = model_of(name)
     check(model, View.of(model.policy, model.stride), noisy_frames(2, 51, 75, chroma, bit_depth))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("clip", "raw"),
+    [
+        ("demo_dist.mp4", None),
+        ("synthetic_35x27_yuv420p_8f_dist.yuv", "420"),
+        ("synthetic_35x27_yuv422p_8f_dist.yuv", "422"),
+        ("synthetic_35x27_yuv444p_8f_dist.yuv", "444"),
+    ],
+)
+def test_clips_from_files(name: str, clip: str, raw: str | None) -> None:
+    path = str(ROOT / "fixtures" / "yuv" / clip)
+    with open_source(path, width=35, height=27, chroma=raw) if raw else open_source(path) as source:
+        frames = list(source.frames(stop=3))
+    model = model_of(name)
+    check(model, View.of(model.policy, model.stride), frames)
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 18, 20])
