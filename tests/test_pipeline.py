@@ -10,19 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from tests.conftest import PLACEHOLDER, draw_yuv
+from tests.conftest import draw_yuv
 from tests.networks import convolution, node, save, student
 from vmafsal import extract
 from vmafsal.ahead import ahead
-from vmafsal.batch import Preparer, View
+from vmafsal.batch import Batch, Preparer, View
 from vmafsal.errors import InputError, ModelError
 from vmafsal.frame import Frame
+from vmafsal.pipeline import Scorer, score
+from vmafsal.session import available_cores
 from vmafsal.sidecar import InputPolicy
 
 
 def our_threads() -> set[str]:
-    return {t.name for t in threading.enumerate() if t.name in ("decode", "prepare", "test")}
+    ours = ("decode", "prepare", "test", "infer")
+    return {t.name for t in threading.enumerate() if t.name.startswith(ours)}
 
 
 def test_ahead_keeps_the_order_and_ends() -> None:
@@ -90,7 +94,7 @@ def test_batches_are_full_but_the_last_and_leave_gaps_out() -> None:
 
 
 def test_buffers_go_round() -> None:
-    preparer = Preparer([View.of(InputPolicy(), 1)], 1, buffers=2)
+    preparer = Preparer([View.of(InputPolicy(), 1)], 1)
     tensors: set[int] = set()
     for batch in preparer.batches(gray(i) for i in range(6)):
         tensors.update(id(tensor) for tensor in batch.tensors.values())
@@ -133,10 +137,65 @@ def test_the_batch_size_does_not_move_the_numbers(batch_size: int, tmp_path: Pat
         )
 
 
-def test_leaving_halfway_leaves_no_thread(tmp_path: Path) -> None:
+class Uneven(Scorer):
+    """Answers its first batches when so many have come at once; takes longer for even ones."""
+
+    def __init__(self, at_once: int) -> None:
+        self._together = threading.Barrier(at_once)
+        self._calls = count()
+        self._first = range(at_once)
+
+    def __call__(self, batch: Batch) -> NDArray[np.float64]:
+        if next(self._calls) in self._first:
+            self._together.wait(timeout=20)
+        if batch.indices[0] == 33:
+            raise ModelError("no more")
+        time.sleep(0.02 if batch.indices[0] % 2 == 0 else 0.002)
+        return np.array(batch.indices, np.float64)
+
+
+@pytest.mark.parametrize(("at_once", "batch_size"), [(1, 3), (2, 1), (2, 4), (3, 3)])
+def test_batches_inferred_at_once_keep_their_order(at_once: int, batch_size: int) -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], batch_size, at_once)
+    scored = list(score((gray(i) for i in range(23)), {"mean": Uneven(at_once)}, preparer))
+    assert [(f.index, f.metrics["mean"]) for f in scored] == [(i, float(i)) for i in range(23)]
+    assert not our_threads()
+
+
+def test_an_error_of_one_of_many_comes_at_its_place() -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], 3, 2)
+    scored = score((gray(i) for i in count()), {"mean": Uneven(2)}, preparer)
+    assert [next(scored).index for _ in range(33)] == list(range(33))
+    with pytest.raises(ModelError, match="no more"):
+        next(scored)
+    assert not our_threads()
+
+
+def test_small_pictures_are_inferred_on_a_thread_each(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.yuv"
+    clip.write_bytes(draw_yuv(19, 90, 122))
+    model = student(tmp_path / "m.onnx")
+    alone, beside, native = (
+        extract(
+            clip, model=model, width=122, height=90, threads=threads, short_side=side, batch_size=2
+        )
+        for threads, side in ((1, 40), (None, 40), (None, None))
+    )
+    cores = available_cores()
+    at_once = [run._preparer.at_once for run in (alone, beside, native)]
+    assert at_once == [1, cores, 1]
+    assert beside.provenance()["settings"]["threads"] == cores
+    assert beside.read().frames == alone.read().frames
+    native.close()
+
+
+@pytest.mark.parametrize("short_side", [None, 24])
+def test_leaving_halfway_leaves_no_thread(tmp_path: Path, short_side: int | None) -> None:
     clip = tmp_path / "clip.yuv"
     clip.write_bytes(draw_yuv(40, 32, 32))
-    with extract(clip, model=PLACEHOLDER, width=32, height=32, batch_size=1) as result:
+    model = student(tmp_path / "m.onnx")
+    options = {"width": 32, "height": 32, "batch_size": 1, "short_side": short_side}
+    with extract(clip, model=model, **options) as result:  # type: ignore[arg-type]
         next(iter(result))
     assert not our_threads()
 

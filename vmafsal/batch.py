@@ -80,10 +80,19 @@ class Batch:
 class Preparer:
     """Turns frames into batches, in a fixed number of buffers that go round."""
 
-    def __init__(self, views: Iterable[View], batch_size: int | None, buffers: int = 2) -> None:
+    def __init__(self, views: Iterable[View], batch_size: int | None, at_once: int = 1) -> None:
+        """
+        Args:
+            views: what to prepare of each frame.
+            batch_size: frames in a batch; None chooses by their size.
+            at_once: how many batches will be inferred at the same time.
+        """
         self._views = tuple(dict.fromkeys(views))
         self._batch_size = batch_size
-        self._buffers = buffers
+        self.at_once = at_once
+        # Besides those: one that is being filled and, so that no inference has to wait for the
+        # one before it to be collected, one that is ready.
+        self._buffers = 2 if at_once == 1 else at_once + 2
         self._free: SimpleQueue[Batch | None] = SimpleQueue()
         self._resamplers = {
             view: Resampler(short_side=view.policy.short_side, size=view.policy.size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,9 @@ __all__ = ["Scorer", "score"]
 # with the buffers of a Preparer they bound the memory of a run, whatever its length.
 _FRAMES_AHEAD = 3
 _BATCHES_AHEAD = 1
+
+Columns = dict[str, NDArray[np.float64]]
+"""Column name to the value of each frame of a batch."""
 
 
 class Scorer:
@@ -65,7 +70,8 @@ def score(
 ) -> Generator[FrameFeatures]:
     """Score frames with one or more models in one pass.
 
-    Reading and decoding, colour conversion, and inference run at once in a thread each.
+    Reading and decoding, colour conversion, and inference run at once in a thread each, inference
+    in as many as the preparer's at_once says.
 
     Args:
         frames: of one size; gaps are left out.
@@ -78,14 +84,40 @@ def score(
         ahead(frames, _FRAMES_AHEAD, "decode") as decoded,
         ahead(preparer.batches(decoded), _BATCHES_AHEAD, "prepare", preparer.stop) as batches,
     ):
-        for batch in batches:
-            columns = {name: scorer(batch) for name, scorer in scorers.items()}
+        for batch, columns in _infer(batches, scorers, preparer.at_once):
             indices = list(batch.indices)
             preparer.give_back(batch)
             for place, index in enumerate(indices):
                 yield FrameFeatures(
                     index, {name: float(values[place]) for name, values in columns.items()}
                 )
+
+
+def _infer(
+    batches: Iterable[Batch], scorers: Mapping[str, Scorer], at_once: int
+) -> Generator[tuple[Batch, Columns]]:
+    """What every scorer says of each batch, in order; `at_once` batches at the same time."""
+
+    def infer(batch: Batch) -> Columns:
+        return {name: scorer(batch) for name, scorer in scorers.items()}
+
+    if at_once == 1:
+        for batch in batches:
+            yield batch, infer(batch)
+        return
+    waiting: deque[tuple[Batch, Future[Columns]]] = deque()
+    with ThreadPoolExecutor(at_once, "infer") as pool:
+        try:
+            for batch in batches:
+                waiting.append((batch, pool.submit(infer, batch)))
+                if len(waiting) > at_once:
+                    first, answer = waiting.popleft()
+                    yield first, answer.result()
+            for last, answer in waiting:
+                yield last, answer.result()
+        finally:
+            for _, answer in waiting:
+                answer.cancel()
 
 
 def _check_range(low: float, high: float, model: Model) -> None:

@@ -28,22 +28,35 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenSession", "Result", "open_job_video", "open_session"]
 
+_SMALL_SIDE = 512
+"""Pixels of the short side up to which several batches are inferred at once on the CPU."""
+
 OpenSession = Callable[..., Session]
 """Called as open_session is."""
 
 
 def open_session(
-    model: str | None, device: str, threads: int | None, *, tf32: bool = False
+    model: str | None,
+    device: str,
+    threads: int | None,
+    *,
+    tf32: bool = False,
+    short_side: int | Literal["native"] | None = None,
 ) -> Session:
     """Load a model and start a session for it.
 
     Args:
         model: as load_model takes it.
         device, threads, tf32: as Session takes them.
+        short_side: instead of the model's own choice.
     Raises:
         ModelError, DeviceError: as those two say.
     """
-    return Session(load_model(model), device, threads, tf32=tf32)
+    loaded = load_model(model)
+    policy = loaded.policy.with_options(short_side=short_side)
+    # A small picture's layers are too little work to be divided among threads.
+    small = (policy.short_side or min(policy.size or (_SMALL_SIDE + 1,))) <= _SMALL_SIDE
+    return Session(loaded, device, threads, tf32=tf32, side_by_side=small)
 
 
 def open_job_video(
@@ -138,8 +151,11 @@ class Result:
         except BaseException:
             self.close()
             raise
+        scorers = self._scorers.values()
         self._preparer = Preparer(
-            [scorer.view for scorer in self._scorers.values()], job.batch_size
+            [scorer.view for scorer in scorers],
+            job.batch_size,
+            min(scorer.session.at_once for scorer in scorers),
         )
 
     @property
@@ -291,7 +307,13 @@ class Result:
         job = self.job
         told: set[str] = set()
         for feature in job.features:
-            session = self._open_session(feature.model, job.device, job.threads, tf32=job.tf32)
+            session = self._open_session(
+                feature.model,
+                job.device,
+                job.threads,
+                tf32=job.tf32,
+                short_side=feature.short_side,
+            )
             model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
             self._scorers[feature.column] = Scorer.of(session, policy)
