@@ -74,7 +74,7 @@ class AcceleratedSource(ContainerSource):
             raise _UnacceleratedError("a pipe cannot be opened twice, to compare")
         # The primary context is the one that ONNX Runtime uses: another takes memory and time.
         settings = HWAccel("cuda", str(gpu), False, {"primary_ctx": "1"})
-        missing = f"NVDEC has no decoder for {self.info.codec}"
+        missing = f"ffmpeg decodes {self.info.codec} without a GPU"
         try:
             container, stream = self._open(settings)
         except InputError as error:
