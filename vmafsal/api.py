@@ -11,7 +11,7 @@ from vmafsal.result import Result
 
 if TYPE_CHECKING:
     from vmafsal.frame import Chroma
-    from vmafsal.options import Hwaccel
+    from vmafsal.options import Compute, Hwaccel
     from vmafsal.sidecar import ColorMatrix, ColorRange
 
 __all__ = ["extract"]
@@ -38,6 +38,7 @@ def extract(
     threads: int | None = None,
     batch_size: int | None = None,
     tf32: bool = False,
+    compute: Compute = "exact",
     hwaccel: Hwaccel = "none",
 ) -> Result:
     """Per-frame saliency of a video.
@@ -59,6 +60,7 @@ def extract(
         threads: of the CPU provider; None is one a core.
         batch_size: frames in one inference; None chooses by their size.
         tf32: let CUDA take products in TF32.
+        compute: "exact", or "fast" for what the CPU gains from (needs the extra openvino).
         hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
             can.
     Returns:
@@ -95,6 +97,7 @@ def extract(
             threads=threads,
             batch_size=batch_size,
             tf32=tf32,
+            compute=compute,
             hwaccel=hwaccel,
         )
     )

@@ -49,6 +49,7 @@ def build_job(
     gpumask: str = "0",
     tf32: bool = False,
     hwaccel: str = "none",
+    compute: str = "exact",
 ) -> Job:
     """The Job that the options of the main command describe, under their own names.
 
@@ -73,6 +74,7 @@ def build_job(
         batch_size=_choose_batch_size(batch_size),
         tf32=tf32,
         hwaccel=cast("Any", hwaccel),  # Job checks what the type promises
+        compute=cast("Any", compute),
     )
 
 

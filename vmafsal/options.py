@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FEATURE",
     "MODEL_VARIABLE",
+    "Compute",
     "Feature",
     "Hwaccel",
     "Job",
@@ -34,6 +35,9 @@ MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
 
 Hwaccel = Literal["none", "cuda", "auto"]
 """Who decodes, in ffmpeg's words: software; NVDEC or nobody; NVDEC where it can."""
+
+Compute = Literal["exact", "fast"]
+"""How a CPU computes: ONNX Runtime in float32, or OpenVINO where that is the faster."""
 
 _DEVICE = re.compile(r"(auto|cpu|(cuda|tensorrt)(?::(\d+))?)")
 
@@ -106,6 +110,8 @@ class Job:
     """Let CUDA take products of float32 in TF32, with 10 bits of mantissa."""
     hwaccel: Hwaccel = "none"
     """Who decodes the distorted video: see source.hardware."""
+    compute: Compute = "exact"
+    """How a CPU computes: see Session."""
 
     def __post_init__(self) -> None:
         for name, value, least in (
@@ -123,6 +129,15 @@ class Job:
         if self.hwaccel not in get_args(Hwaccel):
             raise UsageError(
                 f"There is no hwaccel {self.hwaccel!r}. Choose {', '.join(get_args(Hwaccel))}."
+            )
+        if self.compute not in get_args(Compute):
+            raise UsageError(
+                f"There is no compute {self.compute!r}. Choose {', '.join(get_args(Compute))}."
+            )
+        if self.compute == "fast" and parse_device(self.device)[0] not in ("auto", "cpu"):
+            raise UsageError(
+                f"--compute fast is a way of the CPU's, but --device names {self.device}. Leave "
+                "one of them out; what a GPU can do faster is --tf32."
             )
         if self.distorted == "-" and self.reference == "-":
             raise UsageError(

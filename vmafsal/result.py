@@ -17,7 +17,7 @@ from vmafsal.features import FrameFeatures
 from vmafsal.frame import Frame
 from vmafsal.logs import Log, format_log, parse_precision
 from vmafsal.model import Model, load_model
-from vmafsal.options import Job, parse_device
+from vmafsal.options import Compute, Job, parse_device
 from vmafsal.pipeline import Scorer, score
 from vmafsal.session import Session
 from vmafsal.source import Source, check_pair, open_source
@@ -41,13 +41,14 @@ def open_session(
     threads: int | None,
     *,
     tf32: bool = False,
+    compute: Compute = "exact",
     short_side: int | Literal["native"] | None = None,
 ) -> Session:
     """Load a model and start a session for it.
 
     Args:
         model: as load_model takes it.
-        device, threads, tf32: as Session takes them.
+        device, threads, tf32, compute: as Session takes them.
         short_side: instead of the model's own choice.
     Raises:
         ModelError, DeviceError: as those two say.
@@ -56,7 +57,7 @@ def open_session(
     policy = loaded.policy.with_options(short_side=short_side)
     # A small picture's layers are too little work to be divided among threads.
     small = (policy.short_side or min(policy.size or (_SMALL_SIDE + 1,))) <= _SMALL_SIDE
-    return Session(loaded, device, threads, tf32=tf32, side_by_side=small)
+    return Session(loaded, device, threads, tf32=tf32, side_by_side=small, compute=compute)
 
 
 def open_job_video(
@@ -272,6 +273,7 @@ class Result:
             "versions": {
                 "vmafsal": __version__,
                 **{name: version(name) for name in ("av", "numpy", "onnx")},
+                **({"openvino": version("openvino")} if self._on_openvino() else {}),
                 "onnxruntime": next(iter(self._scorers.values())).session.runtime_version,
             },
         }
@@ -312,12 +314,18 @@ class Result:
                 job.device,
                 job.threads,
                 tf32=job.tf32,
+                compute=job.compute,
                 short_side=feature.short_side,
             )
             model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
             self._scorers[feature.column] = Scorer.of(session, policy)
             self.models[feature.column] = model
+            if job.compute == "fast" and session.compute == "exact":
+                self._notices.append(
+                    f"--compute fast changes nothing for {model.id}: on a GPU, and for pictures as "
+                    "small as it takes, ONNX Runtime is the faster."
+                )
             if model.smoke and model.id not in told:
                 told.add(model.id)
                 self._notices.append(
@@ -336,7 +344,11 @@ class Result:
             "range": policy.range,
             "short_side": policy.short_side or "native",
             "stride": model.stride,
+            "compute": self._scorers[column].session.compute,
         }
+
+    def _on_openvino(self) -> bool:
+        return any(scorer.session.compute == "fast" for scorer in self._scorers.values())
 
     def _score(self) -> Generator[FrameFeatures]:
         self._started = True

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vmafsal import openvino
 from vmafsal.errors import DeviceError, ModelError, VmafsalError
 from vmafsal.fuse import SCALARS, PlaneShape, can_fuse, fuse
 from vmafsal.graph import make_batchable, widest_convolution
-from vmafsal.options import parse_device
+from vmafsal.options import Compute, parse_device
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -54,11 +55,12 @@ class Session:
             where it saves most of the way to the GPU. A CPU gains next to nothing by it, or loses
             (docs/benchmarks.md).
         cuda_graph: replay fused graphs as one CUDA graph each.
+        compute: "fast" runs on OpenVINO what runs on the CPU, unless it runs side by side.
         side_by_side: on the CPU, give each run one thread, so that as many runs as there are
             threads go on at once: see at_once.
     Raises:
-        DeviceError: if a device was named and does not work.
-        ModelError: if ONNX Runtime cannot run the model.
+        DeviceError: if a device was named and does not work, or OpenVINO is not installed.
+        ModelError: if the runtime cannot run the model.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Session:
         fused: bool | None = None,
         cuda_graph: bool = False,
         side_by_side: bool = False,
+        compute: Compute = "exact",
     ) -> None:
         self.model = model
         # More threads than cores only wait for each other.
@@ -81,6 +84,10 @@ class Session:
         self._kind, self._gpu = parse_device(device)
         self._tf32 = tf32
         self._side_by_side = side_by_side
+        # One small picture a core is what OpenVINO is slower at (docs/compute.md).
+        self._fast = compute == "fast" and not side_by_side
+        if compute == "fast":
+            openvino.check_installed()
         self.takes_batches = True
         self._proto = model.proto
         if model.fixed_batch:
@@ -89,6 +96,8 @@ class Session:
             self.takes_batches = self._keeps_pictures_apart()
         if not model.fixed_batch or not self.takes_batches:
             self._session = self._start(model.proto)
+        self.compute: Compute = "fast" if self.provider == openvino.PROVIDER else "exact"
+        """What truly runs: "fast" where it is OpenVINO."""
         on_cuda = self.provider == _PROVIDERS["cuda"]
         if self._kind == "auto":
             # What follows has to run where this does.
@@ -98,7 +107,7 @@ class Session:
         """How many threads may call run() at the same time, and should, to use all cores."""
         self.tf32 = tf32 and on_cuda
         """True where products are taken in TF32."""
-        possible = self.takes_batches and can_fuse(model.proto)
+        possible = self.takes_batches and self.compute == "exact" and can_fuse(model.proto)
         self.fused = possible and (on_cuda if fused is None else fused)
         """True where batches are to hold planes, for run_planes."""
         self._cuda_graph = cuda_graph and on_cuda
@@ -133,7 +142,7 @@ class Session:
         try:
             (answer,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
-            raise ModelError(_failure(self.model, batch.shape, error)) from error
+            raise ModelError(self._failure(batch.shape, error)) from error
         saliency: NDArray[np.float32] = answer
         expected = (len(batch), 1, *batch.shape[2:])
         if saliency.shape != expected:
@@ -160,7 +169,7 @@ class Session:
         except VmafsalError:
             raise
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
-            raise ModelError(_failure(self.model, (planes.shape.frames,), error)) from error
+            raise ModelError(self._failure((planes.shape.frames,), error)) from error
 
     def _fused_graph(self, policy: InputPolicy, shape: PlaneShape) -> _FusedGraph:
         wanted = (policy, shape)
@@ -191,6 +200,8 @@ class Session:
                 continue
             settings = _settings(wanted, self._gpu, self._tf32, cuda_graph)
             try:
+                if wanted == "cpu" and self._fast:
+                    return openvino.Runner(proto, self.threads)
                 session = onnxruntime.InferenceSession(
                     proto.SerializeToString(),
                     self._options(side_by_side=self._side_by_side and wanted == "cpu"),
@@ -199,7 +210,7 @@ class Session:
                 )
             except Exception as error:  # ONNX Runtime's own exceptions have no common base
                 if wanted == "cpu":
-                    raise ModelError(_failure(self.model, None, error)) from error
+                    raise ModelError(self._failure(None, error)) from error
                 reason = _first_line(error)
                 continue
             # Being listed proves nothing: only what the session took counts.
@@ -232,6 +243,14 @@ class Session:
                 onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
             )
         return options
+
+    def _failure(self, shape: tuple[int, ...] | None, error: Exception) -> str:
+        runtime = "OpenVINO" if self._fast and self._kind != "cuda" else "ONNX Runtime"
+        where = f" on a batch of {list(shape)}" if shape else ""
+        return (
+            f"{runtime} cannot run {self.model.path.name}{where}: {_first_line(error)}. "
+            "Check the model with `vmafsal models verify`."
+        )
 
     def _keeps_pictures_apart(self) -> bool:
         """Tries two pictures at once: True where each gets the map it gets alone."""
@@ -300,11 +319,3 @@ def _first_line(error: Exception) -> str:
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     # ONNX Runtime puts a source path and a C++ signature before some of its sentences.
     return re.sub(r"^.*/onnxruntime\S*/.*?\)\s+", "", line).rstrip(".")
-
-
-def _failure(model: Model, shape: tuple[int, ...] | None, error: Exception) -> str:
-    where = f" on a batch of {list(shape)}" if shape else ""
-    return (
-        f"ONNX Runtime cannot run {model.path.name}{where}: {_first_line(error)}. "
-        "Check the model with `vmafsal models verify`."
-    )

@@ -96,6 +96,7 @@ def score(
     threads: options.Threads = None,
     batch_size: options.BatchSize = "auto",
     tf32: options.TF32 = False,
+    compute: options.Compute = "exact",
     gpumask: options.Gpumask = "0",
     output: options.Output = None,
     json: options.JSON = False,
@@ -139,6 +140,7 @@ def score(
         gpumask=gpumask,
         tf32=tf32,
         hwaccel=hwaccel,
+        compute=compute,
     )
     ignored = [
         name
