@@ -12,17 +12,17 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.clips import ClipSize
-from benchmarks.command import ROOT, worker
+from benchmarks.command import ROOT, Subject, worker
 from benchmarks.machine import describe, revision, slug
-from benchmarks.measure import KINDS, measure, subjects
+from benchmarks.measure import KINDS, RUN_SECONDS, measure, subjects
 from benchmarks.memory import measure_memory
 from benchmarks.report import to_markdown
 from vmafsal.session import available_cores
 
 SIZES = {
-    "324p": ClipSize(576, 324, 90),
-    "1080p": ClipSize(1920, 1080, 60),
-    "2160p": ClipSize(3840, 2160, 8),
+    "324p": ClipSize(576, 324, 600),
+    "1080p": ClipSize(1920, 1080, 300),
+    "2160p": ClipSize(3840, 2160, 60),
 }
 _LONG = ClipSize(3840, 2160, 300)
 
@@ -33,8 +33,8 @@ def bench(
         str, typer.Option(help="Of placeholder, v1, v2, default; all that are here otherwise.")
     ] = "",
     inputs: Annotated[str, typer.Option(help="Of yuv, mp4.")] = ",".join(KINDS),
-    model: Annotated[list[Path] | None, typer.Option(help="One more ONNX file.")] = None,
-    frames: Annotated[int, typer.Option(help="Instead of each size's own; 0 for that.")] = 0,
+    model: Annotated[list[Path] | None, typer.Option(help="An ONNX file beside those.")] = None,
+    frames: Annotated[int, typer.Option(help="Of every clip and run; 0 chooses.")] = 0,
     rounds: Annotated[int, typer.Option(help="The best of so many counts.", min=1)] = 2,
     memory: Annotated[bool, typer.Option(help="Score 300 frames of 2160p as well.")] = True,
     clips: Annotated[Path, typer.Option(help="Folder for the clips.")] = ROOT / "runs" / "bench",
@@ -46,8 +46,10 @@ def bench(
     chosen = [SIZES[name] for name in _choose("--sizes", sizes, list(SIZES))]
     if frames:
         chosen = [ClipSize(size.width, size.height, frames) for size in chosen]
-    known = subjects(model or ())
-    names = _choose("--models", models or ",".join(s.name for s in known), [s.name for s in known])
+    known = {subject.name: subject for subject in subjects()}
+    names = _choose("--models", models, list(known)) if models else list(known)
+    chosen_models = [known[name] for name in names]
+    chosen_models += [Subject(file.stem, str(file)) for file in model or ()]
     machine = describe()
     before = os.getloadavg()[0]
     peak = worker("machine", threads=available_cores())
@@ -64,16 +66,17 @@ def bench(
         for row in measure(
             clips,
             chosen,
-            [subject for subject in known if subject.name in names],
+            chosen_models,
             rounds,
             max(peak.values()),
             _choose("--inputs", inputs, list(KINDS)),
             tell=_tell,
+            run_seconds=float("inf") if frames else RUN_SECONDS,
         ):
             rows.append(row)
         if memory:
             _tell(f"{_LONG.frames} frames of {_LONG}")
-            report["memory"] = measure_memory(clips, _LONG, known[0])
+            report["memory"] = measure_memory(clips, _LONG, known["placeholder"])
     except KeyboardInterrupt:
         _tell("interrupted: what was measured so far is kept")
     report["load"] = [before, os.getloadavg()[0]]

@@ -16,7 +16,7 @@ import typer
 from benchmarks.__main__ import SIZES
 from benchmarks.clips import ClipSize, clip_path
 from benchmarks.command import ROOT, Extraction, Subject, extract, worker
-from benchmarks.measure import KINDS, costs_of, subjects
+from benchmarks.measure import KINDS, RUN_SECONDS, affordable, costs_of, subjects
 
 __all__ = ["compare_commits", "compare_reports"]
 
@@ -43,9 +43,10 @@ def compare(
         rows = compare_reports(*(json.loads(Path(name).read_text()) for name in (a, b)))
     else:
         chosen = SIZES[size]
+        limit = float("inf") if frames else RUN_SECONDS
         if frames:
             chosen = ClipSize(chosen.width, chosen.height, frames)
-        rows = compare_commits(a, b, chosen, subjects(), rounds, clips)
+        rows = compare_commits(a, b, chosen, subjects(), rounds, clips, limit)
     print(f"A is {a}, B is {b}. B/A below 1: B is faster, or smaller.\n")
     print("| size | model | input | fps A | fps B | time B/A | start-up B/A | peak memory B/A |")
     print("|---|---|---|---|---|---|---|---|")
@@ -80,7 +81,13 @@ def compare_reports(a: Row, b: Row) -> Iterator[Row]:
 
 
 def compare_commits(
-    a: str, b: str, size: ClipSize, models: list[Subject], rounds: int, folder: Path
+    a: str,
+    b: str,
+    size: ClipSize,
+    models: list[Subject],
+    rounds: int,
+    folder: Path,
+    run_seconds: float = RUN_SECONDS,
 ) -> Iterator[Row]:
     """Measure two commits by turns, each from its own files, with this harness.
 
@@ -90,6 +97,7 @@ def compare_commits(
         models: to run; "default" is each commit's own.
         rounds: each runs both commits once.
         folder: for the clips.
+        run_seconds: about so long a run may take.
     Yields:
         as compare_reports().
     """
@@ -102,17 +110,18 @@ def compare_commits(
         for model in models:
             for kind in KINDS:
                 clip = clip_path(folder, size, kind)
+                frames = affordable(clip, size, model, run_seconds)
                 whole: dict[str, list[Extraction]] = {"a": [], "b": []}
                 single: dict[str, list[Extraction]] = {"a": [], "b": []}
                 for _ in range(rounds):
                     for side, checkout in checkouts.items():
-                        whole[side].append(extract(clip, sides, model, checkout=checkout))
+                        whole[side].append(extract(clip, sides, model, frames, checkout))
                         single[side].append(extract(clip, sides, model, 1, checkout))
                 yield {
                     "size": str(size),
                     "model": model.name,
                     "input": kind,
-                    **{s: costs_of(whole[s], single[s], size.frames) for s in checkouts},
+                    **{s: costs_of(whole[s], single[s], frames) for s in checkouts},
                 }
 
 

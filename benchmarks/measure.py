@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,12 +13,16 @@ from benchmarks.command import ROOT, Extraction, Subject, extract, worker
 from benchmarks.stages import STAGES
 from vmafsal.session import available_cores
 
-__all__ = ["KINDS", "costs_of", "measure", "subjects"]
+__all__ = ["KINDS", "RUN_SECONDS", "affordable", "costs_of", "measure", "subjects"]
 
 KINDS = ("yuv", "mp4")
 """Raw planar YUV, and the same pictures as H.264 in MP4."""
 
-_STAGE_FRAMES = 24
+RUN_SECONDS = 4.0
+"""About so long a run takes at the most: slow models are measured on fewer frames."""
+
+_FEWEST_FRAMES = 4
+_TRIAL_SECONDS = 0.3
 _PLACEHOLDER = "mobilesal_placeholder_v0"
 _PEERS = ROOT.parent / "shared" / "oracle" / "peer_models"
 
@@ -26,25 +30,25 @@ Row = dict[str, Any]
 Times = dict[str, float]
 
 
-def subjects(extra: Iterable[Path] = ()) -> list[Subject]:
-    """The placeholder, the students that can be found, the packaged default, and more.
+def subjects() -> list[Subject]:
+    """The placeholder, the students that can be found, and the packaged default.
 
     The students v1 and v2, which run native, are those in the package, else those that lie
-    beside the checkout. A default that is the placeholder is measured once.
+    beside the checkout. A default that is one of these is measured under its own name.
     """
     from vmafsal.registry import packaged_registry
 
     registry = packaged_registry()
     by_id = {entry.id: str(registry.folder / entry.onnx) for entry in registry.entries}
     found = [Subject("placeholder", by_id[_PLACEHOLDER])]
-    for name in ("v1", "v2"):
-        student = f"saliency_student_{name}"
+    students = {name: f"saliency_student_{name}" for name in ("v1", "v2")}
+    for name, student in students.items():
         beside = _PEERS / f"{student}.onnx"
         if student in by_id or beside.is_file():
             found.append(Subject(name, by_id.get(student, str(beside)), native=True))
-    if registry.default != _PLACEHOLDER:
+    if registry.default not in (_PLACEHOLDER, *students.values()):
         found.append(Subject("default", None))
-    return [*found, *(Subject(path.stem, str(path)) for path in extra)]
+    return found
 
 
 def measure(
@@ -55,6 +59,7 @@ def measure(
     peak: float,
     kinds: Sequence[str] = KINDS,
     tell: Callable[[str], None] = lambda _: None,
+    run_seconds: float = RUN_SECONDS,
 ) -> Iterator[Row]:
     """Draw what is missing, and measure every size with every model from every kind of file.
 
@@ -66,6 +71,7 @@ def measure(
         peak: of the machine, in GFLOP/s.
         kinds: of files.
         tell: called with a line on what begins now.
+        run_seconds: about so long a run may take; it ends after fewer frames where it must.
     Yields:
         one row for each size, model and kind; docs/benchmarks.md explains its fields.
     """
@@ -74,8 +80,23 @@ def measure(
         worker("clips", folder=str(folder), **asdict(size))
         clips = {kind: clip_path(folder, size, kind) for kind in kinds}
         for model in models:
-            tell(f"{size} {model.name}")
-            yield from _rows(clips, size, model, rounds, peak)
+            frames = affordable(next(iter(clips.values())), size, model, run_seconds)
+            tell(f"{size} {model.name}: {frames} frames")
+            yield from _rows(clips, replace(size, frames=frames), model, rounds, peak)
+
+
+def affordable(clip: Path, size: ClipSize, model: Subject, run_seconds: float) -> int:
+    """How many frames of a clip a run can score in about a time; all, or four at the least."""
+    if run_seconds == float("inf"):
+        return size.frames
+    frames = 2
+    while True:
+        seconds = extract(clip, (size.width, size.height), model, frames).scoring_seconds
+        if seconds >= _TRIAL_SECONDS:
+            return min(size.frames, max(int(run_seconds * frames / seconds), _FEWEST_FRAMES))
+        if frames == size.frames:
+            return frames
+        frames = min(8 * frames, size.frames)
 
 
 def _rows(
@@ -89,9 +110,9 @@ def _rows(
         height=size.height,
         model=model.spec,
         native=model.native,
-        frames=min(size.frames, _STAGE_FRAMES),
+        frames=size.frames,
     )
-    tensor = {name: facts[name] for name in ("height", "width", "batch_size", "threads")}
+    tensor = {name: facts[name] for name in ("height", "width", "batch_size", "threads", "at_once")}
     whole: dict[str, list[Extraction]] = {kind: [] for kind in clips}
     single: dict[str, list[Extraction]] = {kind: [] for kind in clips}
     floors: list[Times] = []
@@ -99,7 +120,7 @@ def _rows(
         # By turns, so that command and floor meet the machine in the same mood.
         floors.append(worker("floor", model=model.spec, frames=size.frames, **tensor))
         for kind, clip in clips.items():
-            whole[kind].append(extract(clip, sides, model))
+            whole[kind].append(extract(clip, sides, model, frames=size.frames))
             single[kind].append(extract(clip, sides, model, frames=1))
     inference = {name: min(floor[name] for floor in floors) / size.frames for name in floors[0]}
     for kind in clips:
@@ -114,6 +135,8 @@ def _rows(
             "frames": size.frames,
             "batch_size": facts["batch_size"],
             "threads": facts["threads"],
+            "at_once": facts["at_once"],
+            "short_side": facts["short_side"],
             **costs,
             "stages": stages,
             **_ratios(costs, stages, size.frames),

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.flops import flops
-from vmafsal.batch import Batch, Preparer, View
+from vmafsal.batch import Preparer, View
 from vmafsal.frame import Frame
 from vmafsal.model import load_model
 from vmafsal.pipeline import Scorer
 from vmafsal.resample import Resampler
+from vmafsal.result import open_session
 from vmafsal.session import Session
 from vmafsal.source import Source, open_source
 
@@ -30,6 +32,7 @@ _FRAMES_KEPT = 4
 # So many decoded frames go round where a stage is timed without the one before it: they do not
 # all fit the cache, and a long clip does not have to fit the memory.
 _BEST_OF = 3
+_MOST_FRAMES = 48
 
 Times = dict[str, float]
 
@@ -50,18 +53,21 @@ def main(
         width, height: of the clips.
         model: path or id; None is the packaged default.
         native: run it at the frame's own size.
-        frames: that every stage handles.
+        frames: that are read, two at least; the other stages handle at most 48 of them.
     Returns:
-        the model's id, batch_size, threads, height and width of the tensor, flops of a picture,
-        and for each stage seconds and cpu_seconds for one frame; "read" has them by kind of clip.
+        the model's id, batch_size, threads, how many batches are inferred at_once, the short_side
+        that it sees, height and width of the tensor, flops of a picture, and for each stage
+        seconds and cpu_seconds for one frame; "read" has them by kind of clip.
     """
+    worked = min(frames, _MOST_FRAMES)
     loaded = load_model(model)
-    policy = loaded.policy.with_options(short_side="native" if native else None)
+    short_side: Literal["native"] | None = "native" if native else None
+    policy = loaded.policy.with_options(short_side=short_side)
     view = View.of(policy, loaded.stride)
-    session = Session(loaded, "cpu")
+    session = open_session(model, "cpu", None, short_side=short_side)
     kept = _first_frames(next(iter(clips.values())), width, height)
 
-    batch = next(iter(Preparer([view], None).batches(islice(cycle(kept), frames))))
+    batch = next(iter(Preparer([view], None).batches(islice(cycle(kept), worked))))
     capacity = len(batch.tensors[view])
     maps = session.run(batch.tensors[view])
 
@@ -69,31 +75,39 @@ def main(
     pictures = [resampler(frame) for frame in kept] if resampler else kept
     unscaled = replace(view, policy=replace(view.policy, short_side=None, size=None))
 
+    preparer = Preparer([unscaled], capacity)
+
     def resample() -> None:
         if resampler:
-            for frame in islice(cycle(kept), frames):
+            for frame in islice(cycle(kept), worked):
                 resampler(frame)
 
     def colour() -> None:
-        _prepare(Preparer([unscaled], capacity), islice(cycle(pictures), frames))
+        for filled in preparer.batches(islice(cycle(pictures), worked)):
+            preparer.give_back(filled)
 
     scorer = Scorer(_Answered(session, maps), view)
 
     def features() -> None:
-        for _ in range(0, frames, capacity):
+        for _ in range(0, worked, capacity):
             scorer(batch)
 
     return {
         "batch_size": capacity,
         "threads": session.threads,
+        "at_once": session.at_once,
+        "short_side": policy.short_side or "native",
         "height": batch.tensors[view].shape[2],
         "width": batch.tensors[view].shape[3],
         "flops": flops(loaded.proto, loaded.sidecar.input_name, *batch.tensors[view].shape[2:]),
         "model": loaded.id,
-        "read": {kind: _read_times(path, width, height, frames) for kind, path in clips.items()},
-        "resample": _best(resample, frames) if resampler else {"seconds": 0.0, "cpu_seconds": 0.0},
-        "colour": _best(colour, frames),
-        "features": _best(features, frames),
+        "read": {
+            kind: _quickest(_read(path, width, height, frames) for _ in range(_BEST_OF))
+            for kind, path in clips.items()
+        },
+        "resample": _best(resample, worked) if resampler else {"seconds": 0.0, "cpu_seconds": 0.0},
+        "colour": _best(colour, worked),
+        "features": _best(features, worked),
     }
 
 
@@ -118,14 +132,17 @@ def _first_frames(path: str, width: int, height: int) -> list[Frame]:
         return list(source.frames(stop=_FRAMES_KEPT))
 
 
-def _read_times(path: str, width: int, height: int, frames: int) -> Times:
-    def read() -> None:
-        # Opening counts: it is a few milliseconds, shared by all frames as in a real run.
-        with _open(path, width, height) as source:
-            for _ in source.frames(stop=frames):
-                pass
+def _read(path: str, width: int, height: int, frames: int) -> Times:
+    """Time for a frame, from the first one on: what comes before it is start-up.
 
-    return _best(read, frames)
+    The last few frames are kept, as they are where others still work on them.
+    """
+    with _open(path, width, height) as source:
+        pictures = source.frames(stop=frames)
+        last = deque([next(pictures)], maxlen=_FRAMES_KEPT)
+        clock = Clock()
+        last.extend(pictures)
+        return clock.per(frames - 1)
 
 
 def _resampler(view: View) -> Resampler | None:
@@ -135,20 +152,32 @@ def _resampler(view: View) -> Resampler | None:
     return Resampler(short_side=policy.short_side, size=policy.size)
 
 
-def _prepare(preparer: Preparer, frames: Iterable[Frame]) -> None:
-    batches: Iterator[Batch] = preparer.batches(frames)
-    for batch in batches:
-        preparer.give_back(batch)
+class Clock:
+    """Seconds, and processor seconds, since it was made."""
+
+    def __init__(self) -> None:
+        self._begin, self._begin_cpu = time.perf_counter(), time.process_time()
+
+    def per(self, frames: int) -> Times:
+        """What passed until now, for each of so many frames."""
+        return {
+            "seconds": (time.perf_counter() - self._begin) / frames,
+            "cpu_seconds": (time.process_time() - self._begin_cpu) / frames,
+        }
 
 
 def _best(stage: Callable[[], None], frames: int) -> Times:
-    """The quickest of some runs, per frame: what disturbs a run only ever makes it slower."""
-    runs = []
-    for _ in range(_BEST_OF):
-        begin, begin_cpu = time.perf_counter(), time.process_time()
+    """Time for a frame of a stage that handles so many."""
+
+    def time_once() -> Times:
+        clock = Clock()
         stage()
-        runs.append((time.perf_counter() - begin, time.process_time() - begin_cpu))
-    return {
-        "seconds": min(run[0] for run in runs) / frames,
-        "cpu_seconds": min(run[1] for run in runs) / frames,
-    }
+        return clock.per(frames)
+
+    return _quickest(time_once() for _ in range(_BEST_OF))
+
+
+def _quickest(runs: Iterable[Times]) -> Times:
+    """The best of some runs: what disturbs a run only ever makes it slower."""
+    seconds, cpu_seconds = zip(*((run["seconds"], run["cpu_seconds"]) for run in runs), strict=True)
+    return {"seconds": min(seconds), "cpu_seconds": min(cpu_seconds)}

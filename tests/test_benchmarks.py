@@ -19,8 +19,10 @@ from benchmarks.clips import ClipSize, clip_path, main, moving_planes
 from benchmarks.command import Subject, extract, run_measured, worker
 from benchmarks.compare import compare, compare_reports
 from benchmarks.flops import flops
+from benchmarks.measure import affordable
 from benchmarks.memory import measure_memory
 from tests.conftest import PLACEHOLDER, ROOT
+from vmafsal.session import available_cores
 from vmafsal.source import open_source
 
 TINY = ClipSize(64, 48, 3)
@@ -123,7 +125,7 @@ def test_bench_measures_prints_and_records(tmp_path: Path) -> None:
     small = Path(shutil.copy(PLACEHOLDER, tmp_path / "small.onnx"))
     policy = {"short_side": 32, "multiple": 32}
     small.with_suffix(".json").write_text(json.dumps({"id": "small", "input": policy}))
-    words = ["--sizes", "324p", "--models", "placeholder,small", "--model", str(small)]
+    words = ["--sizes", "324p", "--models", "placeholder", "--model", str(small)]
     words += ["--frames", "3", "--rounds", "1", "--no-memory"]
     folders = ["--clips", str(tmp_path / "clips"), "--results", str(tmp_path / "results")]
     text = run(bench, *words, *folders)
@@ -143,6 +145,13 @@ def test_bench_measures_prints_and_records(tmp_path: Path) -> None:
         assert all(row["stages"][name]["seconds"] > 0 for name in ("read", "colour", "features"))
         floor = row["stages"]["inference"]["seconds"]
         assert row["ratio"] == pytest.approx(row["frame_seconds"] / floor)
+        parts = row["stages"].values()
+        slowest = max(part["seconds"] for part in parts)
+        shared = sum(part["cpu_seconds"] for part in parts) / available_cores()
+        assert row["bound_seconds"] == pytest.approx(max(slowest, shared))
+        assert row["of_bound"] == pytest.approx(row["bound_seconds"] / row["frame_seconds"])
+        assert row["short_side"] == (32 if canonical else "native")
+        assert row["at_once"] == (available_cores() if canonical else 1)
         assert sum(row["share"].values()) == pytest.approx(1)
         # Python with numpy alone holds more than this; the clip is a few frames.
         assert 40 < row["peak_mib"] < 1024
@@ -150,6 +159,17 @@ def test_bench_measures_prints_and_records(tmp_path: Path) -> None:
     assert [pair["a"] for pair in same] == [pair["b"] for pair in same] == report["rows"]
     table = run(compare, str(record), str(record))
     assert table.count("| 1.000 | 1.000 | 1.000 |") == 4
+
+
+def test_slow_models_run_on_fewer_frames(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, placeholder = clip_path(clips, TINY, "yuv"), Subject("placeholder", str(PLACEHOLDER))
+    long = ClipSize(TINY.width, TINY.height, 10_000)
+    assert affordable(clip, TINY, placeholder, float("inf")) == 3
+    assert affordable(clip, TINY, placeholder, 1e-9) == 3
+    # As if even this took too long to go on trying.
+    monkeypatch.setattr("benchmarks.measure._TRIAL_SECONDS", 0.0)
+    assert affordable(clip, long, placeholder, 1e-9) == 4
+    assert affordable(clip, long, placeholder, 1e9) == 10_000
 
 
 def test_memory_is_measured_on_a_clip_that_is_deleted(tmp_path: Path) -> None:
