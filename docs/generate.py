@@ -25,6 +25,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from benchmarks.sizing import newest_reports, size_up
 from vmafsal.color import MATRICES
 from vmafsal.model import OPERATORS, load_model
 from vmafsal.options import MODEL_VARIABLE
@@ -322,6 +323,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "join-demo": join_demo,
     "verified": verified,
+    "sizing": lambda: size_up(newest_reports()),
 }
 """Name of each generated part, and what writes it."""
 
