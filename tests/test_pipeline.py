@@ -96,10 +96,22 @@ def test_batches_are_full_but_the_last_and_leave_gaps_out() -> None:
 def test_buffers_go_round() -> None:
     preparer = Preparer([View.of(InputPolicy(), 1)], 1)
     tensors: set[int] = set()
+    held: list[Batch] = []
     for batch in preparer.batches(gray(i) for i in range(6)):
         tensors.update(id(tensor) for tensor in batch.tensors.values())
-        preparer.give_back(batch)
+        held.append(batch)
+        if len(held) == 2:
+            preparer.give_back(held.pop(0))
     assert len(tensors) == 2
+
+
+def test_no_more_buffers_than_are_used() -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], 1, at_once=8)
+    tensors: set[int] = set()
+    for batch in preparer.batches(gray(i) for i in range(20)):
+        tensors.update(id(tensor) for tensor in batch.tensors.values())
+        preparer.give_back(batch)
+    assert len(tensors) == 1
 
 
 def test_edges_are_replicated_up_to_the_stride() -> None:

@@ -90,8 +90,8 @@ class Preparer:
         self._views = tuple(dict.fromkeys(views))
         self._batch_size = batch_size
         self.at_once = at_once
-        # Besides those: one that is being filled and, so that no inference has to wait for the
-        # one before it to be collected, one that is ready.
+        # Besides those, at the most: one that is being filled and, so that no inference has to
+        # wait for the one before it to be collected, one that is ready.
         self._buffers = 2 if at_once == 1 else at_once + 2
         self._free: SimpleQueue[Batch | None] = SimpleQueue()
         self._resamplers = {
@@ -148,7 +148,8 @@ class Preparer:
         return resampler(frame) if resampler else frame
 
     def _take(self, pictures: dict[View, Frame]) -> Batch | None:
-        if self._buffers == 0:
+        # New ones only while all are in use: few are needed where inference is quick.
+        if self._buffers == 0 or not self._free.empty():
             return self._free.get()
         self._buffers -= 1
         sizes = {view: (picture.height, picture.width) for view, picture in pictures.items()}
