@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.compute import compare, picture_shape, time_both
 from tests.batch import records
 from tests.command import DEMO, SIZE, invoke
 from tests.conftest import ORACLE, draw_yuv
@@ -128,6 +129,16 @@ def test_without_openvino_a_sentence_names_the_extra(clip: Path, tmp_path: Path)
     assert "pip install 'vmafsal[openvino]', or leave --compute out." in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "log.json").exists()
+
+
+@installed
+def test_the_benchmark_compares_both_ways(tmp_path: Path) -> None:
+    path = student(tmp_path / "m.onnx", sidecar={"input": {"short_side": 90, "multiple": 32}})
+    model = load_model(str(path))
+    assert picture_shape(model) == (96, 160)
+    assert all(seconds > 0 for seconds in time_both(model, (96, 160), 0))
+    worst_mean, frames = compare(str(path), [str(DEMO / "demo_dist.mp4")], 24)
+    assert (worst_mean, frames) == (0.0, 2)  # canonical: both are ONNX Runtime
 
 
 @installed
