@@ -269,10 +269,10 @@ def _connect(address: str) -> Any:
 
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except ConnectionError:
-        raise _unreachable(address, "none runs on this machine.") from None
     except Exception as error:  # Ray's own exceptions for this have no common base
-        raise _unreachable(address, _first_line(error)) from None
+        alone = address == "auto" and isinstance(error, ConnectionError)
+        reason = "none runs on this machine." if alone else _first_line(error)
+        raise _unreachable(address, reason) from None
     return ray
 
 
