@@ -121,7 +121,8 @@ def size_up(reports: Sequence[Row]) -> str:
         if cases := _cases(report):
             parts.append(
                 f"{report['machine']['processor']}, measured {report['date'][:10]} at commit "
-                f"{report['commit']}:\n\n{table(_CORES, cases)}"
+                f"{report['commit']}, at a load average of {report['load']:.1f}:\n\n"
+                f"{table(_CORES, cases)}"
             )
     on_gpus = [report for report in reports if _gpu_cases(report)]
     for report in on_gpus:

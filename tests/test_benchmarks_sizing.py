@@ -21,7 +21,8 @@ MACHINE = {"processor": "Some Processor"}
 def on_cores(date: str, seconds: float) -> dict[str, Any]:
     row = {"size": "1920x1080", "model_id": "m", "input": "mp4", "frame_cpu_seconds": seconds}
     other = {**row, "size": "576x324"}
-    return {"date": date, "commit": "abc", "machine": MACHINE, "one_core": [other, row]}
+    facts = {"date": date, "commit": "abc", "machine": MACHINE, "load": 0.1}
+    return {**facts, "one_core": [other, row]}
 
 
 def on_gpu(gpu: dict[str, str] | None) -> dict[str, Any]:
