@@ -254,11 +254,17 @@ def _fold_sentence(facts: Facts) -> str:
     fold, share = facts.fold, facts.config["fold"]
     if fold["iou"] is None:
         return "There was no held-out fold."
+    earlier = (
+        " The run began with the weights of another, which may have learnt from part of this fold "
+        "if its seed was another; the kept-out sets are what no run has seen."
+        if facts.config.get("init_sha256")
+        else ""
+    )
     return (
         f"The fold is {share:.0%} of the hard-labelled pairs that are left after the kept-out "
         f"ones, shuffled by seed {facts.config['seed']}. The best epoch by IoU at 0.5 on it is "
         f"{fold['epoch']} of {len(facts.history)}: **IoU {fold['iou']:.4f}** at short side "
-        f"{fold['short_side']}, computed in the precision of training."
+        f"{fold['short_side']}, computed in the precision of training.{earlier}"
     )
 
 
