@@ -87,9 +87,14 @@ class Facts:
         )
 
     @property
+    def sets(self) -> list[str]:
+        """Names of the sets, each once; a set may have come with the labels of two teachers."""
+        return list(dict.fromkeys(Path(entry["root"]).name for entry in self.data))
+
+    @property
     def description(self) -> str:
         """One sentence for `vmafsal models`."""
-        names = ", ".join(Path(entry["root"]).name for entry in self.data)
+        names = ", ".join(self.sets)
         known = architecture(self.arch)
         return (
             f"Student {self.arch}: {known.parameters:,} parameters, {known.summary}. "
@@ -102,7 +107,7 @@ def _teaching(data: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for entry in data:
         record = Path(entry["root"]) / "labels.json"
         if entry["soft"] and record.is_file():
-            found[Path(entry["root"]).name] = json.loads(record.read_text("utf-8"))
+            found[entry["root"]] = json.loads(record.read_text("utf-8"))
     return found
 
 
@@ -165,7 +170,8 @@ def _data_notes(facts: Facts) -> Iterable[str]:
     names = [Path(entry["root"]).name for entry in facts.data]
     if "davis_dev" not in names and any(row["data"] == "davis_dev" for row in facts.scores):
         yield "davis_dev was neither trained on nor used to choose anything."
-    for name, how in facts.teaching.items():
+    for root, how in facts.teaching.items():
+        name = Path(root).name
         teachers = " and ".join(_model_name(m["sha256"], m["file"]) for m in how["models"])
         sides = ", ".join(map(str, how["scales"]))
         text = f"Pseudo-labels of {name}: {teachers} at short sides {sides}"

@@ -141,7 +141,7 @@ def sidecar(facts: Facts) -> dict[str, Any]:
         "stride": known.stride,
         "parameters": known.parameters,
         **({} if known.policy is None else {"input": known.policy}),
-        "trained_on": [Path(entry["root"]).name for entry in facts.data],
+        "trained_on": facts.sets,
         "fold": facts.fold,
         "scores": facts.scores,
     }
