@@ -82,6 +82,7 @@ def soak(
         "commit": revision(ROOT),
         "machine": machine,
         "model": _MODEL,
+        "malloc_arena_max": os.environ.get("MALLOC_ARENA_MAX", "not set"),
         "size": size,
         "rows": rows,
     }
@@ -240,7 +241,8 @@ def _markdown(report: dict[str, Any]) -> str:
             f"# Soak: {machine['processor']}, {machine['cores']} cores\n",
             f"Commit {report['commit']}, {report['date']}, {report['model']}. One process, the "
             "parts one after the other. The first quarter of each is its warm-up; memory may grow "
-            f"by {GROWTH_BAR:.0%} after it, handles and threads not at all.\n",
+            f"by {GROWTH_BAR:.0%} after it, handles and threads not at all. "
+            f"MALLOC_ARENA_MAX: {report['malloc_arena_max']}.\n",
             table(columns, report["rows"]),
         ]
     )
