@@ -96,10 +96,8 @@ def degrade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     side = rgb.shape[0]
     kind = int(rng.integers(4))
     if kind == 0:
-        buffer = io.BytesIO()
-        quality = int(rng.integers(12, 70))
-        Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, "JPEG", quality=quality)
-        return np.asarray(Image.open(buffer).convert("RGB"))
+        whole = Image.fromarray(np.ascontiguousarray(rgb))
+        return np.asarray(_coded(whole, int(rng.integers(12, 70))))
     if kind == 1:
         noise = rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(1.0, 12.0))
         noisy: np.ndarray = np.clip(rgb + noise + 0.5, 0, 255).astype(np.uint8)
@@ -112,15 +110,21 @@ def degrade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
 
 
+def _coded(image: Image.Image, quality: int) -> Image.Image:
+    """An RGB picture after JPEG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer).convert("RGB")
+
+
 def low_rung(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The picture as a low rung of a ladder shows it: fewer lines, JPEG, a little noise."""
     side = rgb.shape[0]
     less = max(8, int(side * rng.uniform(0.45, 1.0)))
     image = Image.fromarray(np.ascontiguousarray(rgb))
     image = image.resize((less, less), Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(rng.integers(8, 60)))
-    coded = np.asarray(Image.open(buffer).resize((side, side), Image.Resampling.BICUBIC))
+    small = _coded(image, int(rng.integers(8, 60)))
+    coded = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
     noise = rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(0.0, 4.0))
     noisy: np.ndarray = np.clip(coded + noise + 0.5, 0, 255).astype(np.uint8)
     return noisy
