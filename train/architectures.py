@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from train.net import FIELD_OF_VIEW, PARAMETERS, STRIDE
 from train.net import build as build_student
 from train.net_v3 import Canonical
+from vmafsal.errors import UsageError
 
-__all__ = ["ARCHITECTURES", "Architecture", "architecture", "build"]
+__all__ = ["ARCHITECTURES", "Architecture", "architecture", "begin_with", "build"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Architecture:
     """What tells it from the others, for lists."""
     policy: dict[str, Any] | None = None
     """The `input` of the sidecar; None is native size with the C extractor's colour."""
+    gaze: bool = False
+    """Whether it is told where people looked: a teacher for labels, never exported."""
+    grows_from: str | None = None
+    """The architecture whose weights it can begin with; what it has beyond them begins at 0."""
     field_of_view: int | None = None
     """Width in pixels of what can move one pixel of the map; None is the whole frame."""
 
@@ -68,6 +74,16 @@ ARCHITECTURES = {
         "sees the whole frame at short side 224, so that its number holds at every resolution",
         policy={"short_side": 224, "multiple": 32, "color": "auto"},
     ),
+    "gaze": Architecture(
+        lambda: Canonical(planes=4),
+        266_145,
+        32,
+        "that of v3 with the fixation density as a fourth plane",
+        "a teacher that is told where people looked; for pseudo-label alone",
+        policy={"short_side": 224, "multiple": 32, "color": "auto"},
+        gaze=True,
+        grows_from="v3",
+    ),
 }
 
 
@@ -80,6 +96,29 @@ def architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise ValueError(f"no architecture {name!r}; there are {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]
+
+
+def begin_with(net: nn.Module, name: str, weights: dict[str, torch.Tensor], of: str) -> None:
+    """Load the weights of another run.
+
+    Args:
+        net: an architecture `name`.
+        weights: of an architecture `of`.
+    Raises:
+        UsageError: if one cannot begin with the other.
+    """
+    if of not in (name, architecture(name).grows_from):
+        raise UsageError(
+            f"--init is a {of}, and --arch is {name}; weights fit their own architecture alone."
+        )
+    grown = {}
+    for key, own in net.state_dict().items():
+        given = weights[key]
+        if given.shape != own.shape:
+            given, smaller = torch.zeros_like(own), given
+            given[tuple(slice(n) for n in smaller.shape)] = smaller
+        grown[key] = given
+    net.load_state_dict(grown)
 
 
 def build(name: str) -> nn.Module:

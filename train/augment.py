@@ -1,7 +1,8 @@
 """One training sample from one decoded image: crop, flip, and the damage that video suffers.
 
-A sample is one uint8 array [side, side, 5]: R, G, B, label, weight; so that whatever moves the
-picture moves its label with it. Every draw comes from the generator that the caller passes in.
+A sample is one uint8 array [side, side, 5]: R, G, B, label, weight, then the gaze where there is
+one; so that whatever moves the picture moves its label with it. Every draw comes from the generator
+that the caller passes in.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def crop_resized(item: Item, options: Augment, rng: np.random.Generator) -> np.n
     """A random square window of an image, resized to the crop's side.
 
     Returns:
-        uint8 [crop, crop, 5].
+        uint8 [crop, crop, 5], 6 planes for an item with a fixation density.
     """
     height, width = item.label.shape
     low, high = options.short_side
@@ -67,10 +68,9 @@ def crop_resized(item: Item, options: Augment, rng: np.random.Generator) -> np.n
     h = min(height, max(1, round(window / aspect)))
     x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
     rows, columns = slice(y, y + h), slice(x, x + w)
-    planes = np.dstack(
-        [item.image[rows, columns], item.label[rows, columns], item.weight[rows, columns]]
-    )
-    return resize_planes(planes, options.crop, options.crop)
+    planes = [item.image, item.label, item.weight, *([] if item.gaze is None else [item.gaze])]
+    window_of = np.dstack([plane[rows, columns] for plane in planes])
+    return resize_planes(window_of, options.crop, options.crop)
 
 
 def flip(planes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

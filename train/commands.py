@@ -32,7 +32,7 @@ def _pair(text: str, kind: type[T], option: str) -> tuple[T, T]:
 
 
 def fit(
-    arch: Annotated[str, typer.Option(help="v1, v2 or v3.")],
+    arch: Annotated[str, typer.Option(help="v1, v2, v3, or gaze: a teacher for labels.")],
     data: Annotated[
         list[str],
         typer.Option(
@@ -261,14 +261,20 @@ def export(
 
 def pseudo_label(
     model: Annotated[
-        list[str], typer.Option(help="ONNX file or registry id; several are averaged.")
+        list[str],
+        typer.Option(
+            help="ONNX file, registry id, or checkpoint.pt of --arch gaze; several are averaged."
+        ),
     ],
     images: Annotated[Path, typer.Option(help="Folder of images.")],
     out: Annotated[Path, typer.Option(help="Gets soft/*.png and labels.json.")],
     scales: Annotated[str, typer.Option(help="Short sides to look at, in pixels.")] = "160,224,288",
     flip: Annotated[bool, typer.Option(help="Look at the mirror image too.")] = True,
     gaze: Annotated[
-        Path | None, typer.Option(help="Folder of fixation maps: keep a label only there.")
+        Path | None,
+        typer.Option(
+            help="Folder of fixation maps: keep a label only there, or tell a teacher of them."
+        ),
     ] = None,
     gaze_blur: Annotated[float, typer.Option(help="Gaussian, share of the short side.")] = 0.04,
     gaze_ramp: Annotated[

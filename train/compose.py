@@ -28,6 +28,8 @@ MIN_OBJECT_SHARE = 0.01
 """An object smaller than this share of its own image is not worth pasting."""
 MAX_OBJECT_SHARE = 0.5
 """A softly labelled object larger than this share of its image is rather the scene."""
+UNWATCHED = 0.25
+"""Probability that a pasted object is one that nobody looks at, for a teacher told the gaze."""
 CONFIDENT = 0.75
 """Mean soft label of an object that is taken for one without a person having said so."""
 
@@ -132,6 +134,7 @@ class Composer:
         soft_floor: what a scene's own doubtful parts weigh under a composite.
         style: how composites are made.
         odds: how often each of `objects` is drawn; None is alike.
+        watched: labels are of what is looked at: nothing in the scene, and not each object.
     """
 
     def __init__(
@@ -142,10 +145,12 @@ class Composer:
         soft_floor: float,
         style: Composition | None = None,
         odds: Sequence[float] | None = None,
+        watched: bool = False,
     ) -> None:
         self._items, self._objects, self._scenes = items, objects, scenes
         self._soft_floor = soft_floor
         self._style = style or Composition()
+        self._watched = watched
         self._odds = None if odds is None else np.asarray(odds) / np.sum(odds)
 
     def draw(self, options: Augment, rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
@@ -155,12 +160,14 @@ class Composer:
             uint8 [crop, crop, 5], and the indices: the scene first.
         """
         used = [int(rng.choice(self._scenes))]
-        canvas = crop_resized(self._items[used[0]], options, rng).copy()
+        canvas = crop_resized(self._items[used[0]], options, rng)[..., :5].copy()
         count = int(rng.choice(len(OBJECTS), p=OBJECTS))
-        if count:
+        if count or self._watched:
             # Beside a pasted object, whatever the scene itself may hold is open to doubt.
             calm = 1.0 - 2.0 * canvas[..., 3].astype(np.float32) / 255.0
             canvas[..., 4] = np.round(255.0 * np.maximum(calm, self._soft_floor)).astype(np.uint8)
+        if self._watched:
+            canvas[..., 3] = 0
         for _ in range(int(rng.integers(DISTRACTORS))):
             used.append(int(rng.choice(self._scenes)))
             texture = crop_resized(self._items[used[-1]], options, rng)
@@ -185,7 +192,8 @@ class Composer:
                 patch = patch[:, ::-1]
             top, left = self._place(options.crop, h, w, rng)
             rgb = photometric(patch[..., :3], rng)
-            paste(canvas, rgb, feather(patch[..., 3], rng), top, left, 255)
+            label = 0 if self._watched and rng.random() < UNWATCHED else 255
+            paste(canvas, rgb, feather(patch[..., 3], rng), top, left, label)
         return canvas, used
 
     def _size(self, rng: np.random.Generator) -> float:

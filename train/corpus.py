@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from train.architectures import architecture
 from train.data import Dataset, Items, file_list_digest, kept_out, load_items, split_fold
 from train.recipe import Recipe
 from train.samples import Samples
@@ -52,7 +53,8 @@ def load_corpus(
     training, held = split_fold(pairs, recipe.fold, recipe.seed)
     if recipe.composites and all(pair.soft for pair in training):
         raise UsageError("--composites cuts objects from hard labels, and there are none.")
-    items = load_items(training, recipe.soft_floor, say=say)
+    told = architecture(recipe.arch).gaze
+    items = load_items(training, recipe.soft_floor, say=say, gaze=told)
     fold = load_items(held, recipe.soft_floor, say=say)
     by_weight: dict[tuple[Path, float], list[int]] = {}
     weight_of = dict(zip(pairs, weights, strict=True))
@@ -69,6 +71,7 @@ def load_corpus(
         recipe.soft_floor,
         recipe.composition,
         twins=recipe.consistency > 0.0,
+        gaze=told,
     )
     per_epoch = len(samples.plan(0))
     if per_epoch < recipe.batch:

@@ -54,6 +54,8 @@ class Pair:
     label: Path
     soft: bool
     """Whether the label is a soft one (an opinion of a model, not of a person)."""
+    gaze: Path | None = None
+    """The fixation density that a soft label was made with."""
 
     @property
     def stem(self) -> str:
@@ -88,6 +90,8 @@ class Item:
     """uint8 [H, W]: 0 background to 255 object."""
     weight: np.ndarray
     """uint8 [H, W]: what a pixel counts in the loss, 0 to 255."""
+    gaze: np.ndarray | None = None
+    """uint8 [H, W], fixation density, where the pair has one and it was asked for."""
 
 
 def images_in(folder: Path) -> dict[str, Path]:
@@ -123,6 +127,16 @@ def _layout(root: Path) -> tuple[Path, Path, bool]:
     )
 
 
+def _gaze_maps(root: Path) -> dict[str, Path]:
+    """The fixation densities that soft labels were made with, by stem."""
+    try:
+        named = json.loads((root / "labels.json").read_text("utf-8"))["gate"]["maps"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    folder = (root / named).resolve()
+    return images_in(folder) if folder.is_dir() else {}
+
+
 def find_pairs(root: Path, weight: float = 1.0) -> Dataset:
     """The pairs under a folder, in any of the three layouts.
 
@@ -134,13 +148,14 @@ def find_pairs(root: Path, weight: float = 1.0) -> Dataset:
         raise InputError(f"{root} is not a folder; --data takes folders of images and labels.")
     image_dir, label_dir, soft = _layout(root)
     images, labels = images_in(image_dir), images_in(label_dir)
+    gazes = _gaze_maps(root) if soft else {}
     stems = sorted(images.keys() & labels.keys())
     if not stems:
         raise InputError(
             f"{root} holds no pair: no image in {image_dir.name}/ has a label of the same name "
             f"in {label_dir.name}/."
         )
-    pairs = tuple(Pair(images[s], labels[s], soft) for s in stems)
+    pairs = tuple(Pair(images[s], labels[s], soft, gazes.get(s)) for s in stems)
     lonely = [images[s] for s in images.keys() - labels.keys()]
     lonely += [labels[s] for s in labels.keys() - images.keys()]
     return Dataset(root, pairs, weight, tuple(sorted(lonely)))
@@ -221,10 +236,11 @@ def _decode(path: Path, mode: str) -> np.ndarray:
         raise InputError(f"{path} cannot be read as an image ({error}).") from None
 
 
-def decode(pair: Pair, soft_floor: float = 0.15) -> Item:
+def decode(pair: Pair, soft_floor: float = 0.15, gaze: bool = False) -> Item:
     """Decode one pair.
 
     Args:
+        gaze: read its fixation density too.
         soft_floor: what a soft label of one half counts in the loss; 0 and 1 count fully and
             the rest lies between, |2y - 1|.
     Raises:
@@ -239,10 +255,18 @@ def decode(pair: Pair, soft_floor: float = 0.15) -> Item:
     if pair.soft:
         sure = np.abs(2.0 * (label.astype(np.float32) / 255.0) - 1.0)
         weight = np.round(255.0 * np.maximum(sure, soft_floor)).astype(np.uint8)
-        return Item(pair, image, label, weight)
+        return Item(pair, image, label, weight, _density(pair, label.shape) if gaze else None)
     border = label == BORDER
     hard = np.where(label > BORDER, 255, 0).astype(np.uint8)
     return Item(pair, image, hard, np.where(border, 0, 255).astype(np.uint8))
+
+
+def _density(pair: Pair, shape: tuple[int, ...]) -> np.ndarray:
+    """A pair's fixation density at the size of its label; 0 where it has none."""
+    if pair.gaze is None:
+        return np.zeros(shape, np.uint8)
+    density = Image.fromarray(read_gray(pair.gaze))
+    return np.asarray(density.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
 def free_memory() -> int:
@@ -262,8 +286,8 @@ def free_memory() -> int:
 class Items(Sequence[Item]):
     """Decoded pairs; those that fit into the budget stay in memory, the rest is decoded anew."""
 
-    def __init__(self, soft_floor: float) -> None:
-        self._soft_floor = soft_floor
+    def __init__(self, soft_floor: float, gaze: bool = False) -> None:
+        self._soft_floor, self._gaze = soft_floor, gaze
         self._pairs: list[Pair] = []
         self._kept: list[Item | None] = []
 
@@ -275,7 +299,7 @@ class Items(Sequence[Item]):
         return len(self._pairs)
 
     def __getitem__(self, index: int) -> Item:  # type: ignore[override]
-        return self._kept[index] or decode(self._pairs[index], self._soft_floor)
+        return self._kept[index] or decode(self._pairs[index], self._soft_floor, self._gaze)
 
     def pair(self, index: int) -> Pair:
         """The pair at `index`, without decoding anything."""
@@ -287,20 +311,22 @@ def load_items(
     soft_floor: float = 0.15,
     budget: int | None = None,
     say: Callable[[str], None] = lambda _: None,
+    gaze: bool = False,
 ) -> Items:
     """Decode pairs, leaving out what cannot be read.
 
     Args:
+        gaze: with the fixation densities of soft labels.
         budget: bytes that may be kept in memory; None is half of what is free.
         say: told, in sentences, what was left out and which masks are empty.
     Raises:
         InputError: if more than one pair in a hundred cannot be read.
     """
     left = free_memory() // 2 if budget is None else budget
-    items, problems, empty = Items(soft_floor), [], []
+    items, problems, empty = Items(soft_floor, gaze), [], []
     for pair in pairs:
         try:
-            item = decode(pair, soft_floor)
+            item = decode(pair, soft_floor, gaze)
         except InputError as error:
             problems.append(str(error))
             continue

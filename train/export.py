@@ -23,7 +23,7 @@ from train.card import Facts, card
 from train.checkpoint import Checkpoint
 from train.output import write_whole
 from train.provenance import sha256_of
-from vmafsal.errors import InputError, ModelError
+from vmafsal.errors import InputError, ModelError, UsageError
 from vmafsal.model import load_model
 from vmafsal.session import Session
 
@@ -215,9 +215,15 @@ def export_student(
     Raises:
         ModelError: if PyTorch and ONNX Runtime differ, or an operator is not allowed; nothing
             is written then.
+        UsageError: for a teacher.
     """
     if state.best_epoch == 0:
         raise InputError("The checkpoint holds no finished epoch; let one finish first.")
+    if architecture(state.config["arch"]).gaze:
+        raise UsageError(
+            "A teacher that is told where people looked is never exported; it labels: "
+            "pseudo-label --model CHECKPOINT --gaze MAPS."
+        )
     net = build(state.config["arch"])
     net.load_state_dict(state.best)
     out.mkdir(parents=True, exist_ok=True)

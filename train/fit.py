@@ -17,12 +17,13 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from train.architectures import architecture, build
+from train.architectures import architecture, begin_with, build
 from train.augment import resize_planes
 from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, save_checkpoint
 from train.corpus import load_corpus
 from train.data import Dataset, Items
 from train.device import World, autocast_dtype, choose_device, distributed, process_world
+from train.gaze import simulated
 from train.loss import bce_dice, bce_iou, disagreement
 from train.output import Progress
 from train.recipe import Recipe
@@ -33,11 +34,12 @@ from vmafsal.sidecar import IMAGENET_MEAN, IMAGENET_STD
 __all__ = ["fit", "fold_iou", "normalise"]
 
 
-def normalise(rgb: torch.Tensor) -> torch.Tensor:
-    """uint8 [N, 3, H, W] to float32, ImageNet-normalised, channels last."""
-    mean = torch.tensor(IMAGENET_MEAN, device=rgb.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(IMAGENET_STD, device=rgb.device).view(1, 3, 1, 1)
-    x = (rgb.float() / 255.0 - mean) / deviation
+def normalise(planes: torch.Tensor) -> torch.Tensor:
+    """uint8 [N, 3, H, W] to float32, ImageNet-normalised, channels last; a gaze after it to 0-1."""
+    extra = planes.shape[1] - 3
+    mean = torch.tensor((*IMAGENET_MEAN, *[0.0] * extra), device=planes.device)
+    deviation = torch.tensor((*IMAGENET_STD, *[1.0] * extra), device=planes.device)
+    x = (planes.float() / 255.0 - mean.view(1, -1, 1, 1)) / deviation.view(1, -1, 1, 1)
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -49,8 +51,11 @@ def fold_iou(
     device: torch.device,
     dtype: torch.dtype,
     stride: int = 8,
+    gaze: bool = False,
 ) -> float:
     """Mean over images of the IoU at 0.5, the map resized to the mask; NaN without images.
+
+    With `gaze` the network is told fixations that are drawn for the mask, the same every time.
 
     An image whose object and whose answer are both empty counts 1; border pixels count nowhere.
     """
@@ -61,8 +66,11 @@ def fold_iou(
         height, width = item.label.shape
         scale = side / min(height, width)
         h, w = round(height * scale), round(width * scale)
-        rgb = torch.from_numpy(resize_planes(item.image, h, w).transpose(2, 0, 1).copy())
-        x = normalise(rgb[None].to(device))
+        planes = item.image
+        if gaze:
+            planes = np.dstack([planes, simulated(item.label, np.random.default_rng(i))])
+        small = torch.from_numpy(resize_planes(planes, h, w).transpose(2, 0, 1).copy())
+        x = normalise(small[None].to(device))
         x = F.pad(x, (0, -w % stride, 0, -h % stride), mode="replicate")
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             found = net(x, logits=True)[..., :h, :w]
@@ -87,7 +95,7 @@ def _batches(samples: Samples, epoch: int, batch: int, world: World) -> list[lis
 def _load(
     samples: Samples, batches: list[list[Key]], workers: int, device: torch.device
 ) -> Iterator[torch.Tensor]:
-    """The batches on the device, uint8 [N, 5, H, W]: R, G, B, label, weight."""
+    """The batches on the device, uint8 [N, planes, H, W], as Samples draws them."""
     pinned = device.type == "cuda"
     for planes in DataLoader(
         samples, batch_sampler=batches, num_workers=workers, pin_memory=pinned
@@ -188,14 +196,9 @@ def fit(
     net = build(recipe.arch).to(device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if init is not None:
-        if init.config["arch"] != recipe.arch:
-            raise UsageError(
-                f"--init is a {init.config['arch']}, and --arch is {recipe.arch}; "
-                "weights fit their own architecture alone."
-            )
-        net.load_state_dict(init.best)
+        begin_with(net, recipe.arch, init.best, init.config["arch"])
     average = copy.deepcopy(net) if recipe.ema else None
-    stride = architecture(recipe.arch).stride
+    known = architecture(recipe.arch)
     adam = _optimizer(recipe, net)
     corpus = load_corpus(recipe, datasets, say)
     config = {**asdict(recipe), "data": corpus.facts, "world_size": world.size}
@@ -228,6 +231,8 @@ def fit(
                 for group in adam.param_groups:
                     group["lr"] = rate
                 pictures = planes[:, :3]
+                if known.gaze:
+                    pictures = torch.cat([pictures, planes[:, 5:6]], dim=1)
                 if recipe.consistency:
                     pictures = torch.cat([pictures, planes[:, 5:]])
                 with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
@@ -250,7 +255,9 @@ def fit(
                 if progress is not None:
                     progress(f"epoch {epoch + 1} of {recipe.epochs}", step + 1, len(keys))
             answer = net if average is None else average
-            iou = fold_iou(answer, corpus.fold, recipe.eval_side, device, dtype, stride)
+            iou = fold_iou(
+                answer, corpus.fold, recipe.eval_side, device, dtype, known.stride, known.gaze
+            )
             seconds = time.monotonic() - started
             mean = sum(losses) / len(losses)
             state.finish_epoch(

@@ -121,11 +121,14 @@ class Canonical(nn.Module):
     """Inverted residuals down to stride 32, the frame's context, and an additive way up.
 
     The map is computed at half size and doubled bilinearly.
+
+    Args:
+        planes: of the input: 3, or 4 where a fixation density comes with the picture.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, planes: int = 3) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*conv_bn(3, STEM, kernel=3, stride=2), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(*conv_bn(planes, STEM, kernel=3, stride=2), nn.ReLU(inplace=True))
         self.stages = nn.ModuleList()
         inputs = STEM
         for (channels, expansion, blocks), first in zip(STAGES, HALVING, strict=True):
@@ -146,8 +149,8 @@ class Canonical(nn.Module):
         """Saliency map of a batch.
 
         Args:
-            x: float [N, 3, H, W], RGB normalised with ImageNet's mean and deviation, H and W
-                multiples of 32.
+            x: float [N, planes, H, W], RGB normalised with ImageNet's mean and deviation, H and
+                W multiples of 32; a density after them lies in [0, 1].
             logits: leave the sigmoid out (the loss is computed from logits).
         Returns:
             float [N, 1, H, W], each pixel in [0, 1] unless `logits`.

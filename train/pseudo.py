@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from train.data import images_in, read_gray, read_rgb
+from train.gaze import peak_normalised
 from train.output import Progress, silent, write_whole
 from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.model import load_model
@@ -90,15 +91,17 @@ def soft_label(
     scales: Sequence[int],
     flip: bool,
     stride: int,
+    gaze: np.ndarray | None = None,
 ) -> np.ndarray:
     """One model's opinion of one image, averaged over scales and flips.
 
     Args:
-        run: float32 [1, 3, h, w] normalised RGB to float32 [1, 1, h, w].
+        run: float32 [1, 3, h, w] normalised RGB to float32 [1, 1, h, w]; 4 planes with `gaze`.
         image: uint8 [H, W, 3].
         scales: short sides at which the model looks, in pixels.
         flip: also look at the mirror image.
         stride: h and w are edge-replicated up to a multiple of it.
+        gaze: uint8 [H, W], a fixation density that a teacher is told, its peak at 255.
     Returns:
         float32 [H, W] in [0, 1].
     """
@@ -108,6 +111,8 @@ def soft_label(
         scale = side / min(height, width)
         h, w = max(1, round(height * scale)), max(1, round(width * scale))
         small = (_resized(image, h, w).astype(np.float32) / 255.0 - MEAN) / DEVIATION
+        if gaze is not None:
+            small = np.dstack([small, _resized(gaze, h, w).astype(np.float32) / 255.0])
         padded = np.pad(small, ((0, -h % stride), (0, -w % stride), (0, 0)), mode="edge")
         x = np.ascontiguousarray(padded.transpose(2, 0, 1)[None])
         found = run(x)[0, 0, :h, :w]
@@ -120,6 +125,50 @@ def soft_label(
         maps.append(_resized(np.ascontiguousarray(found), height, width))
     mean: np.ndarray = np.stack(maps).mean(axis=0, dtype=np.float32)
     return mean
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One that labels: a student in ONNX Runtime, or a teacher in PyTorch."""
+
+    file: str
+    sha256: str
+    stride: int
+    run: Callable[[np.ndarray], np.ndarray]
+    told: bool
+    """Whether it is told where people looked."""
+
+
+def _voice(model: str, threads: int) -> Voice:
+    if not model.endswith(".pt"):
+        student = load_model(model)
+        session = Session(student, device="cpu", threads=threads or None)
+        return Voice(student.path.name, student.sha256, student.stride, session.run, told=False)
+    import torch
+
+    from train.architectures import architecture, build
+    from train.checkpoint import load_checkpoint
+    from train.provenance import sha256_of
+
+    state = load_checkpoint(Path(model))
+    known = architecture(state.config["arch"])
+    if not known.gaze:
+        raise UsageError(
+            f"{model} is a {state.config['arch']}, not a teacher that is told where people looked; "
+            "name the ONNX file beside it."
+        )
+    net = build(state.config["arch"])
+    net.load_state_dict(state.best)
+    net.eval()
+    if threads:
+        torch.set_num_threads(threads)
+
+    @torch.inference_mode()
+    def run(x: np.ndarray) -> np.ndarray:
+        found: np.ndarray = net(torch.from_numpy(x)).numpy()
+        return found
+
+    return Voice(Path(model).name, sha256_of(Path(model)), known.stride, run, told=True)
 
 
 def pseudo_label(
@@ -135,28 +184,36 @@ def pseudo_label(
     """Write `out/soft/<stem>.png` for every image, and `out/labels.json` with how.
 
     Args:
-        models: paths of ONNX files or registry ids.
+        models: paths of ONNX files, registry ids, or checkpoints of teachers that are told where
+            people looked. With a teacher the gate serves for its maps alone: the label is of the
+            whole object, also where nobody looked.
         threads: of ONNX Runtime; 0 is one a core.
     Returns:
         how many labels there are; one that was there already is kept.
     Raises:
         InputError: if the folder holds no image, an image cannot be read, or has no gaze map.
-        UsageError: if `out` was begun with other settings.
+        UsageError: if `out` was begun with other settings, or a teacher is not told the gaze.
         ModelError: if a model cannot be loaded, or does not run.
     """
     found = images_in(images) if images.is_dir() else {}
     if not found:
         raise InputError(f"{images} holds no image.")
-    loaded = [load_model(model) for model in models]
+    voices = [_voice(model, threads) for model in models]
+    told = [voice.told for voice in voices]
+    if any(told) and (gate is None or not all(told)):
+        raise UsageError(
+            "A teacher wants to be told where people looked: give --gaze, and teachers alone."
+        )
     settings: dict[str, Any] = {
         "images": os.path.relpath(images, out),
-        "models": [{"file": m.path.name, "sha256": m.sha256} for m in loaded],
+        "models": [{"file": voice.file, "sha256": voice.sha256} for voice in voices],
         "scales": list(scales),
         "flip": flip,
         "gate": None
         if gate is None
         else {
             "maps": os.path.relpath(gate.maps, out),
+            **({"told": True} if all(told) else {}),
             "blur": gate.blur,
             "low": gate.low,
             "high": gate.high,
@@ -171,15 +228,16 @@ def pseudo_label(
     if record.exists() and json.loads(record.read_text("utf-8")) != settings:
         raise UsageError(f"{out} was begun with other settings; choose another --out.")
     write_whole(record, json.dumps(settings, indent=2) + "\n")
-    sessions = [(Session(m, device="cpu", threads=threads or None), m.stride) for m in loaded]
     for done, (stem, path) in enumerate(found.items(), 1):
         target = out / "soft" / f"{stem}.png"
         if not target.exists():
             image = read_rgb(path)
-            opinions = [soft_label(s.run, image, scales, flip, stride) for s, stride in sessions]
+            density = None if gate is None else _gaze_map(path, image, gate)
+            seen = peak_normalised(density) if density is not None and all(told) else None
+            opinions = [soft_label(v.run, image, scales, flip, v.stride, seen) for v in voices]
             label = np.mean(opinions, axis=0)
-            if gate is not None:
-                label = gated(label, _gaze_map(path, image, gate), gate)
+            if gate is not None and density is not None and seen is None:
+                label = gated(label, density, gate)
             pixels = np.round(255.0 * np.clip(label, 0.0, 1.0)).astype(np.uint8)
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, format="PNG")

@@ -61,6 +61,8 @@ class Recipe:
                 f"A crop of {self.augment.crop} does not fit into images whose short side is "
                 f"set to {low}; choose --crop {low} or less, or a larger --short-side."
             )
+        if self.consistency and architecture(self.arch).gaze:
+            raise UsageError(f"--consistency is for students; {self.arch} is a teacher.")
         stride = architecture(self.arch).stride
         for option, side in [("crop", self.augment.crop), *(("rescale", s) for s in self.rescale)]:
             if side % stride:

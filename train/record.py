@@ -30,21 +30,31 @@ def run_facts(recipe: Recipe) -> dict[str, Any]:
     return {"device": str(device), "dtype": str(dtype).removeprefix("torch."), **provenance()}
 
 
-def metrics(state: Checkpoint, exported: Exported, run: dict[str, Any]) -> dict[str, Any]:
-    """Everything about a run that a person may ask later, as `metrics.json` holds it."""
+def metrics(state: Checkpoint, exported: Exported | None, run: dict[str, Any]) -> dict[str, Any]:
+    """Everything about a run that a person may ask later, as `metrics.json` holds it.
+
+    Args:
+        exported: None for a teacher.
+    """
     arch = state.config["arch"]
     return {
         "arch": arch,
         "parameters": architecture(arch).parameters,
         "best_epoch": state.best_epoch,
         "best_iou": None if math.isnan(state.best_iou) else state.best_iou,
-        "gate": exported.gate or "passed",
         "wall_time_s": sum(epoch["seconds"] for epoch in state.history),
         "history": state.history,
         "options": state.config,
+        **({} if exported is None else _what_came_out(exported)),
+        **run,
+    }
+
+
+def _what_came_out(exported: Exported) -> dict[str, Any]:
+    return {
+        "gate": exported.gate or "passed",
         "output": {"file": exported.onnx.name, "sha256": exported.sha256},
         "parity": exported.parity,
-        **run,
     }
 
 
@@ -91,15 +101,16 @@ def run_and_record(
     if not first:
         return
     run = run_facts(recipe)
-    exported = export_student(state, out, f"saliency_student_{recipe.arch}", run=run)
+    exported = None
+    if not architecture(recipe.arch).gaze:
+        exported = export_student(state, out, f"saliency_student_{recipe.arch}", run=run)
     document = json.dumps(metrics(state, exported, run), indent=1)
     write_whole(metrics_out, document + "\n")
     write_whole(
         metrics_out.with_suffix(".png"), curves_png(state.history, f"student {recipe.arch}")
     )
-    if exported.gate:
+    if exported is not None and exported.gate:
         say(f"Gate failed: {exported.gate}")
-    say(
-        f"{exported.onnx}: epoch {state.best_epoch} is the best, fold IoU {state.best_iou:.4f}; "
-        f"sha256 {exported.sha256}"
-    )
+    what = str(out / "checkpoint.pt") if exported is None else str(exported.onnx)
+    digest = "" if exported is None else f"; sha256 {exported.sha256}"
+    say(f"{what}: epoch {state.best_epoch} is the best, fold IoU {state.best_iou:.4f}{digest}")

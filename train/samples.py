@@ -15,6 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from train.augment import Augment, crop_resized, degrade, flip, low_rung, photometric
 from train.compose import Composer, Composition, cut_confident
 from train.data import Items
+from train.gaze import peak_normalised, simulated
 
 __all__ = ["COMPOSITE", "Key", "Samples"]
 
@@ -35,6 +36,8 @@ class Samples(TorchDataset[torch.Tensor]):
         composites: how many composites an epoch holds.
         composition: how they are made.
         twins: each sample comes with its picture as a low rung of a ladder shows it.
+        gaze: each sample comes with a fixation density: that of its item, else one drawn for its
+            label.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class Samples(TorchDataset[torch.Tensor]):
         soft_floor: float = 0.15,
         composition: Composition | None = None,
         twins: bool = False,
+        gaze: bool = False,
     ) -> None:
-        self._items, self._sets, self._options, self._twins = items, sets, options, twins
+        self._items, self._sets, self._options = items, sets, options
+        self._twins, self._gaze = twins, gaze
         self._seed, self._composites = seed, composites
         everything = [i for indices, _ in sets for i in indices]
         soft = [i for i in everything if items.pair(i).soft]
@@ -60,7 +65,9 @@ class Samples(TorchDataset[torch.Tensor]):
             weight_of = {i: weight for indices, weight in sets for i in indices}
             objects = hard + sure
             odds = [weight_of[i] for i in objects]
-        self._composer = Composer(items, objects, soft or hard, soft_floor, composition, odds)
+        self._composer = Composer(
+            items, objects, soft or hard, soft_floor, composition, odds, watched=gaze
+        )
         self._plans: dict[int, np.ndarray] = {}
 
     def plan(self, epoch: int) -> np.ndarray:
@@ -78,7 +85,7 @@ class Samples(TorchDataset[torch.Tensor]):
         return self._plans[epoch]
 
     def __getitem__(self, key: Key) -> torch.Tensor:
-        """uint8 [5, crop, crop]: R, G, B, label, weight; 8 planes with the twin's R, G, B."""
+        """uint8 [5, crop, crop]: R, G, B, label, weight; then the gaze, or the twin's R, G, B."""
         planes, _ = self._draw(key)
         return torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1)))
 
@@ -103,5 +110,10 @@ class Samples(TorchDataset[torch.Tensor]):
             rgb = photometric(rgb, rng)
         if rng.random() < options.degrade:
             rgb = degrade(rgb, rng)
-        parts = [rgb, planes[..., 3:], *([low_rung(rgb, rng)] if self._twins else [])]
+        parts = [rgb, planes[..., 3:5]]
+        if self._gaze:
+            seen = planes[..., 5] if planes.shape[2] > 5 else simulated(planes[..., 3], rng)
+            parts.append(peak_normalised(seen))
+        if self._twins:
+            parts.append(low_rung(rgb, rng))
         return np.dstack(parts), used
