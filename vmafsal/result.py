@@ -16,6 +16,7 @@ from vmafsal.errors import InputError
 from vmafsal.features import FrameFeatures
 from vmafsal.frame import Frame
 from vmafsal.logs import Log, format_log, parse_precision
+from vmafsal.malloc import limit_arenas
 from vmafsal.model import Model, load_model
 from vmafsal.options import Compute, Job, parse_device
 from vmafsal.pipeline import Scorer, score
@@ -127,6 +128,7 @@ class Result:
         Raises:
             VmafsalError: whatever is wrong with it, as a sentence with its remedy.
         """
+        limit_arenas()
         self.job = job
         self.frames: list[FrameFeatures] = []
         """What was scored so far."""
