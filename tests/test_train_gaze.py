@@ -79,6 +79,21 @@ def test_most_of_a_drawn_gaze_lies_on_the_object() -> None:
     assert min(shares) < 0.9 < max(shares)
 
 
+def test_a_gaze_can_be_drawn_to_the_top_of_an_object() -> None:
+    label = np.zeros((120, 80), np.uint8)
+    label[20:110, 30:50] = 255
+    above = [
+        [simulated(label, np.random.default_rng(s), top)[:60].sum(dtype=float) for s in range(60)]
+        for top in (0.0, 1.0)
+    ]
+    whole = [
+        [simulated(label, np.random.default_rng(s), top).sum(dtype=float) for s in range(60)]
+        for top in (0.0, 1.0)
+    ]
+    shares = np.divide(above, whole).mean(1)
+    assert shares[1] > shares[0] + 0.15
+
+
 def test_a_gaze_without_object_is_stray_and_the_same_for_a_seed() -> None:
     empty = np.zeros((64, 64), np.uint8)
     first, again = (simulated(empty, np.random.default_rng(7)) for _ in range(2))

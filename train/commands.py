@@ -112,6 +112,14 @@ def fit(
             help="Cut objects as often as the sets' weights say, and from confident soft labels.",
         ),
     ] = False,
+    gaze_top: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Of --arch gaze: share of drawn gazes that go to an object's top, as to faces.",
+        ),
+    ] = 0.0,
     init: Annotated[
         Path | None, typer.Option(help="Begin with the best weights of this checkpoint.pt.")
     ] = None,
@@ -174,6 +182,7 @@ def fit(
         soft_iou=soft_iou,
         rescale=tuple(_numbers(rescale, int, "--rescale")) if rescale else (),
         consistency=consistency,
+        gaze_top=gaze_top,
         composition=Composition((smallest, largest), log_size, by_set),
         init_sha256=None if init is None else sha256_of(init),
     )

@@ -72,6 +72,7 @@ def load_corpus(
         recipe.composition,
         twins=recipe.consistency > 0.0,
         gaze=told,
+        gaze_top=recipe.gaze_top,
     )
     per_epoch = len(samples.plan(0))
     if per_epoch < recipe.batch:

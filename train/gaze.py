@@ -7,6 +7,8 @@ it labels the first.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -22,17 +24,21 @@ ANCHORS = (1, 7)
 """How many places of an object are looked at, one fewer than the second at most."""
 JITTER = 0.1
 """Deviation of fixations from the place they aim at, in root areas of the object."""
+TOP = 0.3
+"""The share of an object that counts as its top, where a person's face is."""
 BLUR = (0.025, 0.05)
 """Deviation of the Gaussian that makes fixations a density, as shares of the short side."""
 COARSE = 4
 """The density is as smooth as that: it is computed at a fourth of the size."""
 
 
-def simulated(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def simulated(label: np.ndarray, rng: np.random.Generator, top: float = 0.0) -> np.ndarray:
     """A fixation density as viewers of an object might leave it.
 
     Args:
         label: uint8 [H, W], object above 127.
+        top: share of the densities whose aimed fixations all go to the object's top, as people look
+            at faces.
     Returns:
         uint8 [H, W], its peak at 255; over a picture without object all fixations are stray.
     """
@@ -43,7 +49,9 @@ def simulated(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = rng.normal(0.5, CENTRE, count) * width
     if len(rows):
         aimed = count - int(count * rng.uniform(0.0, STRAY))
-        anchors = rng.integers(len(rows), size=int(rng.integers(*ANCHORS)))
+        # Pixels come row by row: the first of them are the top.
+        reach = TOP if top and rng.random() < top else 1.0
+        anchors = rng.integers(math.ceil(reach * len(rows)), size=int(rng.integers(*ANCHORS)))
         chosen = rng.choice(anchors, aimed)
         spread = JITTER * np.sqrt(len(rows))
         y[:aimed] = rows[chosen] + rng.normal(0.0, spread, aimed)

@@ -50,6 +50,8 @@ class Recipe:
     consistency: float = 0.0
     """Weight of the disagreement between a sample and its picture as a low rung of a ladder
     shows it, which then is learnt from too; 0 makes no such twins."""
+    gaze_top: float = 0.0
+    """How often the gaze drawn for a teacher goes to an object's top alone."""
     composition: Composition = field(default_factory=Composition)
     init_sha256: str | None = None
     """Of the checkpoint whose best weights the run begins with; None begins at random."""

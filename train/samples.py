@@ -38,6 +38,7 @@ class Samples(TorchDataset[torch.Tensor]):
         twins: each sample comes with its picture as a low rung of a ladder shows it.
         gaze: each sample comes with a fixation density: that of its item, else one drawn for its
             label.
+        gaze_top: how often a drawn gaze goes to an object's top.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Samples(TorchDataset[torch.Tensor]):
         composition: Composition | None = None,
         twins: bool = False,
         gaze: bool = False,
+        gaze_top: float = 0.0,
     ) -> None:
         self._items, self._sets, self._options = items, sets, options
-        self._twins, self._gaze = twins, gaze
+        self._twins, self._gaze, self._gaze_top = twins, gaze, gaze_top
         self._seed, self._composites = seed, composites
         everything = [i for indices, _ in sets for i in indices]
         soft = [i for i in everything if items.pair(i).soft]
@@ -112,8 +114,9 @@ class Samples(TorchDataset[torch.Tensor]):
             rgb = degrade(rgb, rng)
         parts = [rgb, planes[..., 3:5]]
         if self._gaze:
-            seen = planes[..., 5] if planes.shape[2] > 5 else simulated(planes[..., 3], rng)
-            parts.append(peak_normalised(seen))
+            own = planes.shape[2] > 5
+            drawn = planes[..., 5] if own else simulated(planes[..., 3], rng, self._gaze_top)
+            parts.append(peak_normalised(drawn))
         if self._twins:
             parts.append(low_rung(rgb, rng))
         return np.dstack(parts), used
