@@ -67,7 +67,8 @@ def main(
     session = open_session(model, "cpu", None, short_side=short_side)
     kept = _first_frames(next(iter(clips.values())), width, height)
 
-    batch = next(iter(Preparer([view], None).batches(islice(cycle(kept), worked))))
+    preparer = Preparer([view], None, session.at_once)
+    batch = next(iter(preparer.batches(islice(cycle(kept), worked))))
     capacity = len(batch.tensors[view])
     maps = session.run(batch.tensors[view])
 

@@ -25,7 +25,7 @@ from vmafsal.sidecar import InputPolicy
 
 
 def our_threads() -> set[str]:
-    ours = ("decode", "prepare", "test", "infer")
+    ours = ("decode", "prepare", "test", "score")
     return {t.name for t in threading.enumerate() if t.name.startswith(ours)}
 
 
@@ -114,6 +114,33 @@ def test_no_more_buffers_than_are_used() -> None:
     assert len(tensors) == 1
 
 
+def test_groups_become_the_same_batches() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (7, 40, 60), np.uint8)
+    frames = [Frame((plane,), "400", 8, index) for index, plane in enumerate(noise)]
+    frames.insert(2, Frame((), "400", 8, 2))
+    view = View.of(InputPolicy(short_side=24), 1)
+    whole, grouped = Preparer([view], 3), Preparer([view], 3, at_once=2)
+    seen: list[list[int]] = []
+    for batch, group in zip(whole.batches(frames), grouped.groups(frames), strict=True):
+        converted = grouped.convert(group)
+        count = len(batch.indices)
+        assert converted.indices == batch.indices
+        np.testing.assert_array_equal(converted.tensors[view][:count], batch.tensors[view][:count])
+        seen.append(list(batch.indices))
+        whole.give_back(batch)
+        grouped.give_back(converted)
+    assert seen == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_a_group_takes_a_buffer_that_is_free() -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], 2, at_once=2)
+    first, second, third = preparer.groups(gray(i) for i in range(6))
+    one, other = preparer.convert(first), preparer.convert(second)
+    assert one is not other
+    preparer.give_back(one)
+    assert preparer.convert(third) is one
+
+
 def test_edges_are_replicated_up_to_the_stride() -> None:
     view = View.of(InputPolicy(multiple=6), 4)
     assert view.multiple == 12
@@ -127,10 +154,20 @@ def test_edges_are_replicated_up_to_the_stride() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "expected"), [(48, 64, 16), (360, 640, 2), (1080, 1920, 1)]
+    ("height", "width", "at_once", "expected"),
+    [
+        (48, 64, 1, 16),
+        (360, 640, 1, 2),
+        (1080, 1920, 1, 1),
+        (48, 64, 2, 16),
+        (120, 213, 2, 2),
+        (224, 398, 2, 1),
+    ],
 )
-def test_the_batch_size_follows_the_picture(height: int, width: int, expected: int) -> None:
-    preparer = Preparer([View.of(InputPolicy(), 1)], None)
+def test_the_batch_size_follows_the_picture(
+    height: int, width: int, at_once: int, expected: int
+) -> None:
+    preparer = Preparer([View.of(InputPolicy(), 1)], None, at_once)
     next(iter(preparer.batches([gray(0, height, width)])))
     assert preparer.batch_size == expected
 

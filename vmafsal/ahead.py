@@ -8,7 +8,7 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any, TypeVar
 
-__all__ = ["ahead"]
+__all__ = ["ahead", "close"]
 
 T = TypeVar("T")
 
@@ -16,6 +16,12 @@ _END = object()
 _PATIENCE_SECONDS = 0.1
 # A thread that sits in a read that never returns (a silent pipe) is left behind: it is a daemon.
 _GOODBYE_SECONDS = 2.0
+
+
+def close(items: object) -> None:
+    """Close what was iterated, if it is a generator."""
+    if isinstance(items, Generator):
+        items.close()
 
 
 @contextmanager
@@ -54,9 +60,7 @@ def ahead(
         except BaseException as error:
             offer(error)
         finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            close(items)
 
     def read() -> Generator[T]:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import lcm
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from vmafsal.fuse import CONVERSION, PLANES, PlaneShape
 from vmafsal.resample import Resampler
 from vmafsal.sidecar import InputPolicy
 
-__all__ = ["Batch", "Planes", "Preparer", "View"]
+__all__ = ["Batch", "Pictures", "Planes", "Preparer", "View"]
 
 _AUTO_PIXELS = 1 << 19
 # About as many pixels as 960x540 holds: below that, a call's own cost is worth sharing.
+_AUTO_PIXELS_AT_ONCE = 1 << 16
+# Where each core infers a batch of its own, what more pixels become does not stay in its cache.
 _AUTO_FRAMES = 16
 
 
@@ -77,8 +79,12 @@ class Batch:
     """(height, width) of the picture inside each tensor; the rest is replicated edge."""
 
 
+Pictures = dict[View, Frame]
+"""A frame as each view has it resampled."""
+
+
 class Preparer:
-    """Turns frames into batches, in a fixed number of buffers that go round."""
+    """Turns frames into batches, in a few buffers that go round."""
 
     def __init__(self, views: Iterable[View], batch_size: int | None, at_once: int = 1) -> None:
         """
@@ -90,9 +96,8 @@ class Preparer:
         self._views = tuple(dict.fromkeys(views))
         self._batch_size = batch_size
         self.at_once = at_once
-        # Besides those, at the most: one that is being filled and, so that no inference has to
-        # wait for the one before it to be collected, one that is ready.
-        self._buffers = 2 if at_once == 1 else at_once + 2
+        # One that is being filled, and one that is being inferred.
+        self._buffers = 2
         self._free: SimpleQueue[Batch | None] = SimpleQueue()
         self._resamplers = {
             view: Resampler(short_side=view.policy.short_side, size=view.policy.size)
@@ -103,7 +108,9 @@ class Preparer:
         """Frames in a full batch; 0 until the first frame has told the size."""
 
     def batches(self, frames: Iterable[Frame]) -> Iterator[Batch]:
-        """Group frames, in order. Gaps are left out. Each batch must be given back.
+        """Group frames, in order, and convert them. Gaps are left out.
+
+        Each batch must be given back: no more than two are out at the same time.
 
         Args:
             frames: of one size.
@@ -111,28 +118,38 @@ class Preparer:
             full batches; the last one may be shorter.
         """
         batch: Batch | None = None
-        for frame in frames:
-            if frame.is_gap:
-                continue
-            pictures = {view: self._resample(view, frame) for view in self._views}
-            if not self.batch_size:
-                self.batch_size = _auto_batch_size(pictures.values())
+        for pictures in self._resampled(frames):
             if batch is None:
-                batch = self._take(pictures)
+                batch = self._wait_for_buffer(pictures)
                 if batch is None:
                     return
-            place = len(batch.indices)
-            for view, picture in pictures.items():
-                if view.fused:
-                    batch.planes[view].fill(place, picture, view.policy)
-                else:
-                    _fill(batch.tensors[view][place], picture, view.policy)
-            batch.indices.append(frame.index)
+            self._add(batch, pictures)
             if len(batch.indices) == self.batch_size:
                 yield batch
                 batch = None
         if batch is not None:
             yield batch
+
+    def groups(self, frames: Iterable[Frame]) -> Iterator[list[Pictures]]:
+        """Group frames as batches() does, but only resample them; convert() does the rest."""
+        group: list[Pictures] = []
+        for pictures in self._resampled(frames):
+            group.append(pictures)
+            if len(group) == self.batch_size:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def convert(self, group: list[Pictures]) -> Batch:
+        """The batch of a group, to be given back. Several threads may call this at once."""
+        try:
+            batch = self._free.get_nowait() or self._new_batch(group[0])
+        except Empty:
+            batch = self._new_batch(group[0])
+        for pictures in group:
+            self._add(batch, pictures)
+        return batch
 
     def give_back(self, batch: Batch) -> None:
         """Let a batch's buffers be filled again."""
@@ -143,15 +160,36 @@ class Preparer:
         """Wake a thread that waits for a free buffer, and end its batches."""
         self._free.put(None)
 
+    def _resampled(self, frames: Iterable[Frame]) -> Iterator[Pictures]:
+        for frame in frames:
+            if frame.is_gap:
+                continue
+            pictures = {view: self._resample(view, frame) for view in self._views}
+            if not self.batch_size:
+                self.batch_size = _auto_batch_size(pictures.values(), self.at_once)
+            yield pictures
+
     def _resample(self, view: View, frame: Frame) -> Frame:
         resampler = self._resamplers.get(view)
         return resampler(frame) if resampler else frame
 
-    def _take(self, pictures: dict[View, Frame]) -> Batch | None:
-        # New ones only while all are in use: few are needed where inference is quick.
+    def _add(self, batch: Batch, pictures: Pictures) -> None:
+        place = len(batch.indices)
+        for view, picture in pictures.items():
+            if view.fused:
+                batch.planes[view].fill(place, picture, view.policy)
+            else:
+                _fill(batch.tensors[view][place], picture, view.policy)
+        batch.indices.append(next(iter(pictures.values())).index)
+
+    def _wait_for_buffer(self, pictures: Pictures) -> Batch | None:
+        # A new one only while all are in use: one is enough where inference is quick.
         if self._buffers == 0 or not self._free.empty():
             return self._free.get()
         self._buffers -= 1
+        return self._new_batch(pictures)
+
+    def _new_batch(self, pictures: Pictures) -> Batch:
         sizes = {view: (picture.height, picture.width) for view, picture in pictures.items()}
         return Batch(
             indices=[],
@@ -181,9 +219,10 @@ class Preparer:
         )
 
 
-def _auto_batch_size(pictures: Iterable[Frame]) -> int:
+def _auto_batch_size(pictures: Iterable[Frame], at_once: int) -> int:
     largest = max(picture.height * picture.width for picture in pictures)
-    return min(max(_AUTO_PIXELS // largest, 1), _AUTO_FRAMES)
+    pixels = _AUTO_PIXELS if at_once == 1 else _AUTO_PIXELS_AT_ONCE
+    return min(max(pixels // largest, 1), _AUTO_FRAMES)
 
 
 def _fill(tensor: NDArray[Any], picture: Frame, policy: InputPolicy) -> None:

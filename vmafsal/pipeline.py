@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.ahead import ahead
-from vmafsal.batch import Batch, Preparer, View
+from vmafsal.abreast import abreast
+from vmafsal.ahead import ahead, close
+from vmafsal.batch import Batch, Pictures, Preparer, View
 from vmafsal.errors import ModelError
 from vmafsal.features import FrameFeatures, saliency_mean
 from vmafsal.frame import Frame
@@ -25,8 +25,8 @@ __all__ = ["Scorer", "score"]
 _FRAMES_AHEAD = 3
 _BATCHES_AHEAD = 1
 
-Columns = dict[str, NDArray[np.float64]]
-"""Column name to the value of each frame of a batch."""
+Scored = tuple[list[int], dict[str, NDArray[np.float64]]]
+"""frameNum of each frame of a batch; column name to the value of each."""
 
 
 class Scorer:
@@ -66,58 +66,84 @@ class Scorer:
 
 
 def score(
-    frames: Iterable[Frame], scorers: Mapping[str, Scorer], preparer: Preparer
+    frames: Iterable[Frame],
+    scorers: Mapping[str, Scorer],
+    preparer: Preparer,
+    *,
+    read_ahead: bool = True,
 ) -> Generator[FrameFeatures]:
     """Score frames with one or more models in one pass.
 
-    Reading and decoding, colour conversion, and inference run at once in a thread each, inference
-    in as many as the preparer's at_once says.
+    What infers one batch after the other, on all cores, gets a thread each for reading and
+    decoding, and for colour conversion. Where the preparer's at_once says that several batches
+    are inferred at the same time, each thread takes its frames and brings them all the way.
 
     Args:
         frames: of one size; gaps are left out.
         scorers: column name to scorer.
         preparer: knows every scorer's view.
+        read_ahead: read and decode in a thread of its own in any case. Where several batches are
+            inferred at the same time, frames that are only read, and not decoded, do better
+            without: what a thread reads is then in the cache of its core.
     Yields:
         the features of each frame, in order.
     """
-    with (
-        ahead(frames, _FRAMES_AHEAD, "decode") as decoded,
-        ahead(preparer.batches(decoded), _BATCHES_AHEAD, "prepare", preparer.stop) as batches,
-    ):
-        for batch, columns in _infer(batches, scorers, preparer.at_once):
-            indices = list(batch.indices)
-            preparer.give_back(batch)
+    if preparer.at_once == 1:
+        scored = _one_after_the_other(frames, scorers, preparer)
+    elif read_ahead:
+        scored = _at_once_behind_a_decoder(frames, scorers, preparer)
+    else:
+        scored = _at_once(frames, scorers, preparer, preparer.at_once)
+    with closing(scored):
+        for indices, columns in scored:
             for place, index in enumerate(indices):
                 yield FrameFeatures(
                     index, {name: float(values[place]) for name, values in columns.items()}
                 )
 
 
-def _infer(
-    batches: Iterable[Batch], scorers: Mapping[str, Scorer], at_once: int
-) -> Generator[tuple[Batch, Columns]]:
-    """What every scorer says of each batch, in order; `at_once` batches at the same time."""
-
-    def infer(batch: Batch) -> Columns:
-        return {name: scorer(batch) for name, scorer in scorers.items()}
-
-    if at_once == 1:
+def _one_after_the_other(
+    frames: Iterable[Frame], scorers: Mapping[str, Scorer], preparer: Preparer
+) -> Generator[Scored]:
+    with (
+        ahead(frames, _FRAMES_AHEAD, "decode") as decoded,
+        ahead(preparer.batches(decoded), _BATCHES_AHEAD, "prepare", preparer.stop) as batches,
+    ):
         for batch in batches:
-            yield batch, infer(batch)
-        return
-    waiting: deque[tuple[Batch, Future[Columns]]] = deque()
-    with ThreadPoolExecutor(at_once, "infer") as pool:
+            yield _infer(batch, scorers, preparer)
+
+
+def _at_once_behind_a_decoder(
+    frames: Iterable[Frame], scorers: Mapping[str, Scorer], preparer: Preparer
+) -> Generator[Scored]:
+    with ahead(frames, _FRAMES_AHEAD, "decode") as decoded:
+        # One more than infer: else a core may idle while two of them want a frame.
+        yield from _at_once(decoded, scorers, preparer, preparer.at_once + 1)
+
+
+def _at_once(
+    frames: Iterable[Frame], scorers: Mapping[str, Scorer], preparer: Preparer, threads: int
+) -> Generator[Scored]:
+    def groups() -> Generator[list[Pictures]]:
+        # Frames are resampled before another thread reads: one of full size is there at a time.
         try:
-            for batch in batches:
-                waiting.append((batch, pool.submit(infer, batch)))
-                if len(waiting) > at_once:
-                    first, answer = waiting.popleft()
-                    yield first, answer.result()
-            for last, answer in waiting:
-                yield last, answer.result()
+            yield from preparer.groups(frames)
         finally:
-            for _, answer in waiting:
-                answer.cancel()
+            close(frames)
+
+    def bring_all_the_way(group: list[Pictures]) -> Scored:
+        return _infer(preparer.convert(group), scorers, preparer)
+
+    with abreast(groups(), bring_all_the_way, threads, "score") as scored:
+        yield from scored
+
+
+def _infer(batch: Batch, scorers: Mapping[str, Scorer], preparer: Preparer) -> Scored:
+    """What every scorer says of a batch, which is given back."""
+    try:
+        return list(batch.indices), {name: scorer(batch) for name, scorer in scorers.items()}
+    finally:
+        preparer.give_back(batch)
 
 
 def _check_range(low: float, high: float, model: Model) -> None:

@@ -355,7 +355,14 @@ class Result:
     def _score(self) -> Generator[FrameFeatures]:
         self._started = True
         begin = time.perf_counter()
-        with closing(score(self._read_and_close(), self._scorers, self._preparer)) as run:
+        run = score(
+            self._read_and_close(),
+            self._scorers,
+            self._preparer,
+            # Decoders are quickest when they are never waited for, and so are writers of pipes.
+            read_ahead=self.info.kind == "container" or self.info.size_bytes is None,
+        )
+        with closing(run):
             for features in run:
                 self.frames.append(features)
                 self.elapsed_seconds = time.perf_counter() - begin
