@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.clips import ClipSize, clip_path
 from benchmarks.command import ROOT, Extraction, Subject, extract, worker
-from benchmarks.stages import STAGES
+from benchmarks.stages import quickest
 from vmafsal.session import available_cores
 
 __all__ = ["KINDS", "RUN_SECONDS", "affordable", "costs_of", "measure", "subjects"]
@@ -20,6 +20,12 @@ KINDS = ("yuv", "mp4")
 
 RUN_SECONDS = 4.0
 """About so long a run takes at the most: slow models are measured on fewer frames."""
+
+_TENSOR = ("height", "width", "batch_size", "threads", "at_once")
+"""What floor.py is told of the tensors, and how they are run."""
+
+_SHARED = ("resample", "colour", "features")
+"""Stages that cost the same from every kind of file."""
 
 _FEWEST_FRAMES = 4
 _TRIAL_SECONDS = 0.3
@@ -103,29 +109,34 @@ def _rows(
     clips: dict[str, Path], size: ClipSize, model: Subject, rounds: int, peak: float
 ) -> Iterator[Row]:
     sides = (size.width, size.height)
-    facts = worker(
-        "stages",
-        clips={kind: str(path) for kind, path in clips.items()},
-        width=size.width,
-        height=size.height,
-        model=model.spec,
-        native=model.native,
-        frames=size.frames,
-    )
-    tensor = {name: facts[name] for name in ("height", "width", "batch_size", "threads", "at_once")}
     whole: dict[str, list[Extraction]] = {kind: [] for kind in clips}
     single: dict[str, list[Extraction]] = {kind: [] for kind in clips}
+    looks: list[dict[str, Any]] = []
     floors: list[Times] = []
     for _ in range(rounds):
-        # By turns, so that command and floor meet the machine in the same mood.
+        # By turns, so that stages, floor and command meet the machine in the same mood.
+        facts = worker(
+            "stages",
+            clips={kind: str(path) for kind, path in clips.items()},
+            width=size.width,
+            height=size.height,
+            model=model.spec,
+            native=model.native,
+            frames=size.frames,
+        )
+        tensor = {name: facts[name] for name in _TENSOR}
+        looks.append(facts)
         floors.append(worker("floor", model=model.spec, frames=size.frames, **tensor))
         for kind, clip in clips.items():
             whole[kind].append(extract(clip, sides, model, frames=size.frames))
             single[kind].append(extract(clip, sides, model, frames=1))
-    inference = {name: min(floor[name] for floor in floors) / size.frames for name in floors[0]}
+    inference = {name: value / size.frames for name, value in quickest(floors).items()}
     for kind in clips:
-        stages = {name: facts[name] for name in STAGES if name in facts}
-        stages |= {"read": facts["read"][kind], "inference": inference}
+        stages = {
+            "read": quickest(look["read"][kind] for look in looks),
+            "inference": inference,
+            **{name: quickest(look[name] for look in looks) for name in _SHARED},
+        }
         costs = costs_of(whole[kind], single[kind], size.frames)
         yield {
             "size": str(size),

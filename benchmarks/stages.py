@@ -23,10 +23,7 @@ from vmafsal.result import open_session
 from vmafsal.session import Session
 from vmafsal.source import Source, open_source
 
-__all__ = ["STAGES", "main"]
-
-STAGES = ("read", "resample", "colour", "inference", "features")
-"""What a frame goes through, in order; "read" is reading and decoding. floor.py has inference."""
+__all__ = ["main", "quickest"]
 
 _FRAMES_KEPT = 4
 # So many decoded frames go round where a stage is timed without the one before it: they do not
@@ -56,8 +53,9 @@ def main(
         frames: that are read, two at least; the other stages handle at most 48 of them.
     Returns:
         the model's id, batch_size, threads, how many batches are inferred at_once, the short_side
-        that it sees, height and width of the tensor, flops of a picture, and for each stage
-        seconds and cpu_seconds for one frame; "read" has them by kind of clip.
+        that it sees, height and width of the tensor, flops of a picture, and for each stage (read,
+        which decodes too, resample, colour, features) seconds and cpu_seconds for one frame; read
+        has them by kind of clip.
     """
     worked = min(frames, _MOST_FRAMES)
     loaded = load_model(model)
@@ -103,7 +101,7 @@ def main(
         "flops": flops(loaded.proto, loaded.sidecar.input_name, *batch.tensors[view].shape[2:]),
         "model": loaded.id,
         "read": {
-            kind: _quickest(_read(path, width, height, frames) for _ in range(_BEST_OF))
+            kind: quickest(_read(path, width, height, frames) for _ in range(_BEST_OF))
             for kind, path in clips.items()
         },
         "resample": _best(resample, worked) if resampler else {"seconds": 0.0, "cpu_seconds": 0.0},
@@ -175,10 +173,10 @@ def _best(stage: Callable[[], None], frames: int) -> Times:
         stage()
         return clock.per(frames)
 
-    return _quickest(time_once() for _ in range(_BEST_OF))
+    return quickest(time_once() for _ in range(_BEST_OF))
 
 
-def _quickest(runs: Iterable[Times]) -> Times:
+def quickest(runs: Iterable[Times]) -> Times:
     """The best of some runs: what disturbs a run only ever makes it slower."""
     seconds, cpu_seconds = zip(*((run["seconds"], run["cpu_seconds"]) for run in runs), strict=True)
     return {"seconds": min(seconds), "cpu_seconds": min(cpu_seconds)}
