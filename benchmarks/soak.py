@@ -66,7 +66,7 @@ def soak(
         width, height = map(int, size.split("x"))
     except ValueError:
         raise typer.BadParameter(f"--size is for example 3840x2160, not {size}.") from None
-    machine = describe()
+    machine, commit = describe(), revision(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         pipe = Path(folder, "long.yuv")
         os.mkfifo(pipe)
@@ -79,7 +79,7 @@ def soak(
     rows = [{"part": name, **judge([Sample(*one) for one in noted])} for name, noted in parts]
     report = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": revision(ROOT),
+        "commit": commit,
         "machine": machine,
         "model": _MODEL,
         "malloc_arena_max": os.environ.get("MALLOC_ARENA_MAX", "not set"),
