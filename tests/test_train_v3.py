@@ -233,6 +233,25 @@ def test_objects_are_drawn_by_their_odds(duts: Path) -> None:
     assert used == {1, 4}
 
 
+def test_a_quiet_scene_is_background_and_its_objects_are_doubted() -> None:
+    label = np.zeros((80, 80), np.uint8)
+    label[:40] = 255
+    items = load_items(())
+    items.append(soft_item(label), keep=True)
+    found = {}
+    for quiet in (False, True):
+        composer = Composer(items, [0], [0], 0.15, Composition(quiet_scenes=quiet))
+        rng = np.random.default_rng(1)
+        drawn = [composer.draw(Augment(64, (64, 64)), rng) for _ in range(60)]
+        found[quiet] = [planes for planes, used in drawn if used == [0]]
+    assert len(found[True]) >= 2
+    for planes in found[True]:
+        assert not planes[..., 3].any()
+        assert (planes[:20, :, 4] == round(0.15 * 255)).all()
+        assert (planes[-20:, :, 4] == 255).all()
+    assert all((planes[:20, :, 3] == 255).all() for planes in found[False])
+
+
 def test_what_people_watched_and_the_label_denies_is_doubted() -> None:
     density = np.zeros((64, 64), np.uint8)
     density[20:28, 20:28] = 255

@@ -112,6 +112,12 @@ def fit(
             help="Cut objects as often as the sets' weights say, and from confident soft labels.",
         ),
     ] = False,
+    quiet_scenes: Annotated[
+        bool,
+        typer.Option(
+            "--quiet-scenes", help="In composites nothing but the pasted objects is labelled one."
+        ),
+    ] = False,
     gaze_top: Annotated[
         float,
         typer.Option(
@@ -183,7 +189,7 @@ def fit(
         rescale=tuple(_numbers(rescale, int, "--rescale")) if rescale else (),
         consistency=consistency,
         gaze_top=gaze_top,
-        composition=Composition((smallest, largest), log_size, by_set),
+        composition=Composition((smallest, largest), log_size, by_set, quiet_scenes),
         init_sha256=None if init is None else sha256_of(init),
     )
     datasets = [open_dataset(spec) for spec in data]

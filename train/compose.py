@@ -44,6 +44,9 @@ class Composition:
     by_set: bool = False
     """Objects are drawn as often as the weights of their sets say, and confident ones are cut
     from softly labelled images too; else from every hard-labelled image alike."""
+    quiet_scenes: bool = False
+    """Whatever a scene itself shows is background, its doubtful parts weighing little; else its
+    own label holds."""
 
 
 def cut_out(item: Item) -> np.ndarray | None:
@@ -162,11 +165,12 @@ class Composer:
         used = [int(rng.choice(self._scenes))]
         canvas = crop_resized(self._items[used[0]], options, rng)[..., :5].copy()
         count = int(rng.choice(len(OBJECTS), p=OBJECTS))
-        if count or self._watched:
+        quiet = self._watched or self._style.quiet_scenes
+        if count or quiet:
             # Beside a pasted object, whatever the scene itself may hold is open to doubt.
             calm = 1.0 - 2.0 * canvas[..., 3].astype(np.float32) / 255.0
             canvas[..., 4] = np.round(255.0 * np.maximum(calm, self._soft_floor)).astype(np.uint8)
-        if self._watched:
+        if quiet:
             canvas[..., 3] = 0
         for _ in range(int(rng.integers(DISTRACTORS))):
             used.append(int(rng.choice(self._scenes)))
