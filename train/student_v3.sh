@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Rebuilds saliency_student_v3: four rounds, each beginning with the weights of the one before, the
-# second and third learning from labels that the student before them gave.
+# Rebuilds saliency_student_v3: six rounds, each beginning with the weights of the one before, on
+# labels that the published student, then students, then two teachers of our own gave.
 #
 #   PYTHON=.venv/bin/python train/student_v3.sh DATA PUBLISHED RUNS OUT
 #
@@ -15,37 +15,65 @@ teacher=$published/saliency_student_v2.onnx
 # Two processes of one thread: the shares of a batch are part of what decides the bytes.
 export OMP_NUM_THREADS=1
 fit() {
-  "$python" -m torch.distributed.run --standalone --nproc-per-node 2 -m train fit --arch v3 \
+  "$python" -m torch.distributed.run --standalone --nproc-per-node 2 -m train fit \
     --crop 192 --short-side 192,256 --rescale 128,160,192,224 --stretch 0.3 --photometric 0.7 \
     --degrade 0.5 --object-size 0.1,0.9 --log-size --optimizer adamw --weight-decay 0.02 \
     --warmup 200 --ema 0.998 --soft-iou 0.6 --keep-out 10 --eval-side 224 --threads 1 "$@"
 }
 begun() { echo "$runs/student-v3-$1/checkpoint.pt"; }
 student() { echo "$runs/student-v3-$1/saliency_student_v3.onnx"; }
-few=(--data "$data/pets=0.25" --data "$data/fashion=1.5" --data "$data/horses=2")
-more=(--data "$data/pets=0.25" --data "$data/fashion=2.5" --data "$data/horses=4")
+sets() { hard=(--data "$data/pets=$1" --data "$data/fashion=$2" --data "$data/horses=$3"); }
 
 # Where people looked and the teacher saw nothing, the first two rounds leave the label open.
 label "$runs/pseudo-v3" "$teacher" --gaze-doubt 0.2,0.5
+sets 0.25 1.5 2
 soft=() && labelled "$runs/pseudo-v3" 1
-resumed "$runs/student-v3-1" fit "${few[@]}" "${soft[@]}" --epochs 7 --lr 2e-3 --composites 4000 \
-  --by-set --seed 42
+resumed "$runs/student-v3-1" fit --arch v3 "${hard[@]}" "${soft[@]}" --epochs 7 --lr 2e-3 \
+  --composites 4000 --by-set --seed 42
 
 label "$runs/pseudo-v3-own" "$(student 1)" --gaze-doubt 0.2,0.5 --threads 1
 soft=() && labelled "$runs/pseudo-v3" 0.5 && labelled "$runs/pseudo-v3-own" 0.5
-resumed "$runs/student-v3-2" fit "${few[@]}" "${soft[@]}" --epochs 6 --lr 2e-3 --composites 4000 \
-  --by-set --seed 43 --init "$(begun 1)"
+resumed "$runs/student-v3-2" fit --arch v3 "${hard[@]}" "${soft[@]}" --epochs 6 --lr 2e-3 \
+  --composites 4000 --by-set --seed 43 --init "$(begun 1)"
 
 # From here on what the teachers deny is background, and objects are cut from hard labels alone.
 label "$runs/pseudo" "$teacher"
+sets 0.25 2.5 4
 label "$runs/pseudo-v3-round2" "$(student 2)" --threads 1
 soft=() && labelled "$runs/pseudo" 0.6 && labelled "$runs/pseudo-v3-round2" 0.4
-resumed "$runs/student-v3-3" fit "${more[@]}" "${soft[@]}" --epochs 14 --lr 1.5e-3 --batch 16 \
-  --composites 3500 --seed 42 --init "$(begun 2)"
+resumed "$runs/student-v3-3" fit --arch v3 "${hard[@]}" "${soft[@]}" --epochs 14 --lr 1.5e-3 \
+  --batch 16 --composites 3500 --seed 42 --init "$(begun 2)"
 
-# At last each picture beside its coded self.
-resumed "$runs/student-v3" fit "${more[@]}" "${soft[@]}" --epochs 6 --lr 6e-4 --batch 16 \
-  --composites 2500 --seed 44 --consistency 1 --init "$(begun 3)"
+# Each picture beside its coded self.
+resumed "$runs/student-v3-4" fit --arch v3 "${hard[@]}" "${soft[@]}" --epochs 6 --lr 6e-4 \
+  --batch 16 --composites 2500 --seed 44 --consistency 1 --init "$(begun 3)"
+
+# A teacher that is told where people looked: the gaze images are no more than its backgrounds.
+sets 0.4 2.5 4
+soft=() && labelled "$runs/pseudo-v3-own" 0.001
+resumed "$runs/teacher" fit --arch gaze "${hard[@]}" "${soft[@]}" --epochs 5 --lr 2e-3 --batch 16 \
+  --composites 6000 --seed 45 --init "$(begun 4)"
+
+# A student of its labels.
+label "$runs/pseudo-gaze" "$runs/teacher/checkpoint.pt" --threads 1
+sets 0.5 2.5 4
+soft=() && labelled "$runs/pseudo-gaze" 1.4
+resumed "$runs/student-v3-5" fit --arch v3 "${hard[@]}" "${soft[@]}" --epochs 9 --lr 1.5e-3 \
+  --batch 16 --composites 3500 --by-set --seed 45 --init "$(begun 4)"
+
+# The teacher once more, with what it found as objects, and with people looked at in the face.
+sets 0.4 2.5 4
+soft=() && labelled "$runs/pseudo-gaze" 0.3
+resumed "$runs/teacher-2" fit --arch gaze "${hard[@]}" "${soft[@]}" --epochs 4 --lr 1.5e-3 \
+  --batch 16 --composites 6000 --by-set --gaze-top 0.5 --seed 46 --init "$runs/teacher/checkpoint.pt"
+
+# At last: crowds and views are scenes, not objects; each picture again beside its coded self.
+label "$runs/pseudo-gaze-2" "$runs/teacher-2/checkpoint.pt" --threads 1
+sets 0.4 2 3
+soft=(--data "$runs/pseudo-gaze-2/gaze_osie=2" --data "$runs/pseudo-gaze-2/gaze_crowd=0.15")
+soft+=(--data "$runs/pseudo-gaze-2/gaze_scene=0.001")
+resumed "$runs/student-v3" fit --arch v3 "${hard[@]}" "${soft[@]}" --epochs 7 --lr 1e-3 --batch 16 \
+  --composites 3500 --by-set --quiet-scenes --consistency 1 --seed 46 --init "$(begun 5)"
 
 measure "$runs/student-v3" v3 "$teacher"
 ship "$runs/student-v3" "$out" --default
