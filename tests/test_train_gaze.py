@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from tests.drawn_corpus import draw_duts
 from train.architectures import begin_with, build
 from train.augment import Augment
 from train.checkpoint import load_checkpoint
-from train.compose import Composer
+from train.compose import Composer, Composition
 from train.data import find_pairs, load_items
 from train.export import export_student
 from train.fit import fit, normalise
 from train.gaze import peak_normalised, simulated
+from train.provenance import sha256_of
 from train.pseudo import Gate, pseudo_label
 from train.recipe import Recipe
 from train.record import run_and_record
@@ -203,6 +205,23 @@ def test_a_student_checkpoint_does_not_label(
         pseudo_label(
             [str(tmp_path / "run" / "checkpoint.pt")], images, tmp_path / "o", gate=Gate(maps)
         )
+
+
+def test_a_card_says_what_its_teacher_was_told(
+    teacher: Path, duts: Path, watched: tuple[Path, Path], tmp_path: Path
+) -> None:
+    images, maps = watched
+    labels = tmp_path / "photos"
+    pseudo_label([str(teacher)], images, labels, (64,), gate=Gate(maps), threads=1)
+    style = Composition(quiet_scenes=True)
+    recipe = replace(TEACHER, arch="v1", composition=style)
+    state = fit(recipe, [find_pairs(duts), find_pairs(labels)], tmp_path / "run")
+    export_student(state, tmp_path / "out", "s", notes=["Twenty frames were looked at."])
+    card = (tmp_path / "out" / "s.md").read_text("utf-8")
+    assert f"of photos: a teacher of ours, checkpoint `{sha256_of(teacher)[:8]}`" in card
+    assert "mirror images too, told where people looked." in card
+    assert "the scenes are background too" in card
+    assert "- Twenty frames were looked at.\n" in card
 
 
 def test_a_teacher_is_not_exported(teacher: Path, tmp_path: Path) -> None:

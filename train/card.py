@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class Facts:
     run: dict[str, Any]
     teaching: dict[str, dict[str, Any]]
     """Of each softly labelled set the `labels.json` that says how, where it is still there."""
+    notes: tuple[str, ...] = ()
+    """What else a reader should know of the data, in sentences."""
 
     @classmethod
     def of(
@@ -58,6 +60,7 @@ class Facts:
         ours: list[dict[str, Any]],
         others: list[dict[str, Any]],
         run: dict[str, Any] | None,
+        notes: Sequence[str] = (),
     ) -> Facts:
         """From a checkpoint and the rows that `evaluate` wrote."""
         hidden = ("model", "sha256", "worst")
@@ -84,6 +87,7 @@ class Facts:
             others=others,
             run=run or {},
             teaching=_teaching(state.config["data"]),
+            notes=tuple(notes),
         )
 
     @property
@@ -169,15 +173,19 @@ def _data_notes(facts: Facts) -> Iterable[str]:
         )
     names = [Path(entry["root"]).name for entry in facts.data]
     if "davis_dev" not in names and any(row["data"] == "davis_dev" for row in facts.scores):
-        yield "davis_dev was neither trained on nor used to choose anything."
+        yield "davis_dev was not trained on, and chose neither epoch nor network."
+    yield from facts.notes
     for root, how in facts.teaching.items():
         name = Path(root).name
-        teachers = " and ".join(_model_name(m["sha256"], m["file"]) for m in how["models"])
+        gate = how["gate"] or {}
+        kind = "a teacher of ours, checkpoint" if gate.get("told") else None
+        teachers = " and ".join(_model_name(m["sha256"], kind or m["file"]) for m in how["models"])
         sides = ", ".join(map(str, how["scales"]))
         text = f"Pseudo-labels of {name}: {teachers} at short sides {sides}"
         text += ", mirror images too" if how["flip"] else ""
-        if how["gate"] is not None:
-            gate = how["gate"]
+        if gate.get("told"):
+            text += ", told where people looked"
+        elif gate:
             text += (
                 f", kept only where people looked (the gaze map, blurred by {gate['blur']:.0%} of "
                 f"the short side, opens between {gate['low']:g} and {gate['high']:g} of its peak)"
@@ -209,13 +217,14 @@ def _composites(config: dict[str, Any]) -> str:
     cut = "the hard labels"
     if how.get("by_set"):
         cut = "the hard labels and from confident soft ones"
+    quiet = "; the scenes are background too" if how.get("quiet_scenes") else ""
     size = f"{low:g} to {high:g} of the frame" + (
         ", small ones as often as large," if how.get("log_size") else ""
     )
     return (
         f"{config['composites']:,} composites an epoch: objects cut from {cut}, "
         f"pasted at {size} on the softly labelled scenes, beside blobs of "
-        "foreign texture labelled background"
+        "foreign texture labelled background" + quiet
     )
 
 

@@ -224,6 +224,10 @@ def export(
     default: Annotated[
         bool, typer.Option("--default", help="Make it the default, if its gate is passed.")
     ] = False,
+    note: Annotated[
+        list[str] | None,
+        typer.Option(help="A sentence for the card's part on data; may be repeated."),
+    ] = None,
     not_below: Annotated[
         Path | None,
         typer.Option(help="Checkpoint of v1: a v2 below it on the fold fails its gate."),
@@ -263,6 +267,7 @@ def export(
         default,
         None if not_below is None else load_checkpoint(not_below),
         run,
+        note or (),
     )
     for size, value in exported.parity.items():
         typer.echo(f"PyTorch and ONNX Runtime differ by {value:.1e} at {size}.")

@@ -202,6 +202,7 @@ def export_student(
     default: bool = False,
     rival: Checkpoint | None = None,
     run: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> Exported:
     """Write `<id>.onnx`, `<id>.json`, `<id>.md` and the registry's entry.
 
@@ -212,6 +213,7 @@ def export_student(
         default: make it the registry's default, unless the gate fails.
         rival: see gate_failure.
         run: the metrics of the training run, for the card.
+        notes: sentences for the card's part on data.
     Raises:
         ModelError: if PyTorch and ONNX Runtime differ, or an operator is not allowed; nothing
             is written then.
@@ -242,7 +244,7 @@ def export_student(
         content, sha256 = draft.read_bytes(), sha256_of(draft)
     gate = gate_failure(state, rival)
     ours, others = read_scores(scores, sha256)
-    facts = Facts.of(state, model_id, sha256, differences, gate, ours, others, run)
+    facts = Facts.of(state, model_id, sha256, differences, gate, ours, others, run, notes)
     entry = {
         "id": model_id,
         "onnx": f"{model_id}.onnx",
