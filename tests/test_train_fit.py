@@ -21,7 +21,12 @@ import torch
 from tests.drawn_corpus import draw_duts
 from train.__main__ import main
 from train.augment import Augment
-from train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from train.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    refuse_other_options,
+    save_checkpoint,
+)
 from train.data import find_pairs
 from train.device import World, choose_device
 from train.fit import fit
@@ -273,3 +278,13 @@ def test_wrong_options_are_one_sentence(
     assert stopped.value.code == code
     assert words in capsys.readouterr().err
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_options_that_a_checkpoint_knows_nothing_of_were_the_defaults() -> None:
+    defaults = {"lr": 1e-3, "composition": {"log_size": False, "quiet_scenes": False}}
+    saved = {"lr": 2e-3, "composition": {"log_size": True}}
+    now = {"lr": 2e-3, "composition": {"log_size": True, "quiet_scenes": False}}
+    refuse_other_options(saved, now, defaults)
+    now["composition"] = {"log_size": True, "quiet_scenes": True}
+    with pytest.raises(UsageError, match="quiet_scenes was False, is now True"):
+        refuse_other_options(saved, now, defaults)

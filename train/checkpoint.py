@@ -109,13 +109,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path} is not a whole checkpoint ({type(error).__name__}).") from None
 
 
-def refuse_other_options(saved: dict[str, Any], now: dict[str, Any]) -> None:
+def refuse_other_options(
+    saved: dict[str, Any], now: dict[str, Any], defaults: dict[str, Any]
+) -> None:
     """Refuse to resume under options that would lead to other bytes.
 
+    Args:
+        defaults: what options were that the checkpoint knows nothing of.
     Raises:
         UsageError: listing every difference.
     """
-    before, after = _flat(saved), _flat(now)
+    before, after = _flat(defaults) | _flat(saved), _flat(now)
     differing = [k for k in sorted(before.keys() | after.keys()) if before.get(k) != after.get(k)]
     if differing:
         listed = "; ".join(f"{k} was {before.get(k)}, is now {after.get(k)}" for k in differing)

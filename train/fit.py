@@ -204,8 +204,7 @@ def fit(
     config = {**asdict(recipe), "data": corpus.facts, "world_size": world.size}
     if resume:
         state = load_checkpoint(path)
-        # Options that a checkpoint knows nothing of were what they are by default.
-        refuse_other_options({**asdict(Recipe(recipe.arch)), **state.config}, config)
+        refuse_other_options(state.config, config, asdict(Recipe(recipe.arch)))
         net.load_state_dict(state.model)
         if average is not None and state.average is not None:
             average.load_state_dict(state.average)
