@@ -192,6 +192,8 @@ def test_a_teacher_wants_the_gaze_and_teachers_beside_it(
     mixed = [str(teacher), "model/tiny/saliency_student_v3.onnx"]
     with pytest.raises(UsageError, match="teachers alone"):
         pseudo_label(mixed, images, tmp_path / "out", gate=Gate(maps))
+    with pytest.raises(UsageError, match="--gaze-doubt is for"):
+        pseudo_label([str(teacher)], images, tmp_path / "out", gate=Gate(maps, doubt=(0.2, 0.5)))
     assert not (tmp_path / "out").exists()
 
 
@@ -233,3 +235,8 @@ def test_a_teacher_is_not_exported(teacher: Path, tmp_path: Path) -> None:
 def test_a_teacher_has_no_twins() -> None:
     with pytest.raises(UsageError, match="--consistency is for students"):
         Recipe("gaze", consistency=1.0)
+
+
+def test_a_student_is_told_no_gaze() -> None:
+    with pytest.raises(UsageError, match="--gaze-top is for --arch gaze"):
+        Recipe("v3", gaze_top=0.5)

@@ -176,12 +176,11 @@ def _data_notes(facts: Facts) -> Iterable[str]:
         yield "davis_dev was not trained on, and chose neither epoch nor network."
     yield from facts.notes
     for root, how in facts.teaching.items():
-        name = Path(root).name
         gate = how["gate"] or {}
         kind = "a teacher of ours, checkpoint" if gate.get("told") else None
         teachers = " and ".join(_model_name(m["sha256"], kind or m["file"]) for m in how["models"])
         sides = ", ".join(map(str, how["scales"]))
-        text = f"Pseudo-labels of {name}: {teachers} at short sides {sides}"
+        text = f"Pseudo-labels of {Path(root).name}: {teachers} at short sides {sides}"
         text += ", mirror images too" if how["flip"] else ""
         if gate.get("told"):
             text += ", told where people looked"

@@ -33,6 +33,7 @@ __all__ = [
     "kept_out",
     "load_items",
     "open_dataset",
+    "read_density",
     "read_gray",
     "read_rgb",
     "split_fold",
@@ -255,18 +256,27 @@ def decode(pair: Pair, soft_floor: float = 0.15, gaze: bool = False) -> Item:
     if pair.soft:
         sure = np.abs(2.0 * (label.astype(np.float32) / 255.0) - 1.0)
         weight = np.round(255.0 * np.maximum(sure, soft_floor)).astype(np.uint8)
-        return Item(pair, image, label, weight, _density(pair, label.shape) if gaze else None)
+        return Item(pair, image, label, weight, _density(pair, *label.shape) if gaze else None)
     border = label == BORDER
     hard = np.where(label > BORDER, 255, 0).astype(np.uint8)
     return Item(pair, image, hard, np.where(border, 0, 255).astype(np.uint8))
 
 
-def _density(pair: Pair, shape: tuple[int, ...]) -> np.ndarray:
+def read_density(path: Path, height: int, width: int) -> np.ndarray:
+    """A fixation density as uint8 [height, width], whatever its own size.
+
+    Raises:
+        InputError: if it cannot be decoded.
+    """
+    density = Image.fromarray(read_gray(path))
+    return np.asarray(density.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _density(pair: Pair, height: int, width: int) -> np.ndarray:
     """A pair's fixation density at the size of its label; 0 where it has none."""
     if pair.gaze is None:
-        return np.zeros(shape, np.uint8)
-    density = Image.fromarray(read_gray(pair.gaze))
-    return np.asarray(density.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+        return np.zeros((height, width), np.uint8)
+    return read_density(pair.gaze, height, width)
 
 
 def free_memory() -> int:

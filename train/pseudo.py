@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from train.data import images_in, read_gray, read_rgb
+from train.data import images_in, read_density, read_rgb
 from train.gaze import peak_normalised
 from train.output import Progress, silent, write_whole
 from vmafsal.errors import InputError, OutputError, UsageError
@@ -204,6 +204,8 @@ def pseudo_label(
         raise UsageError(
             "A teacher wants to be told where people looked: give --gaze, and teachers alone."
         )
+    if any(told) and gate is not None and gate.doubt is not None:
+        raise UsageError("--gaze-doubt is for models that are not told where people looked.")
     settings: dict[str, Any] = {
         "images": os.path.relpath(images, out),
         "models": [{"file": voice.file, "sha256": voice.sha256} for voice in voices],
@@ -250,7 +252,4 @@ def _gaze_map(path: Path, image: np.ndarray, gate: Gate) -> np.ndarray:
     density = gate.maps / f"{path.stem}.png"
     if not density.exists():
         raise InputError(f"{path.name} has no gaze map {density.name} in {gate.maps}.")
-    gaze = read_gray(density)
-    if gaze.shape != image.shape[:2]:
-        gaze = _resized(gaze, *image.shape[:2])
-    return gaze
+    return read_density(density, *image.shape[:2])

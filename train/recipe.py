@@ -65,6 +65,8 @@ class Recipe:
             )
         if self.consistency and architecture(self.arch).gaze:
             raise UsageError(f"--consistency is for students; {self.arch} is a teacher.")
+        if self.gaze_top and not architecture(self.arch).gaze:
+            raise UsageError(f"--gaze-top is for --arch gaze; {self.arch} is told no gaze.")
         stride = architecture(self.arch).stride
         for option, side in [("crop", self.augment.crop), *(("rescale", s) for s in self.rescale)]:
             if side % stride:
