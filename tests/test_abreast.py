@@ -17,23 +17,31 @@ def our_threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name == "test"}
 
 
+EITHER_WAY = pytest.mark.parametrize("reader_works", [False, True])
+
+
+@EITHER_WAY
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_answers_come_in_the_order_of_the_items(threads: int) -> None:
+def test_answers_come_in_the_order_of_the_items(threads: int, reader_works: bool) -> None:
     def slower_for_even_ones(number: int) -> int:
         time.sleep(0.004 if number % 2 == 0 else 0.0)
         return -number
 
-    with abreast(range(60), slower_for_even_ones, threads, "test") as answers:
+    with abreast(
+        range(60), slower_for_even_ones, threads, "test", reader_works=reader_works
+    ) as answers:
         assert list(answers) == [-number for number in range(60)]
     assert not our_threads()
 
 
-def test_nothing_gives_nothing() -> None:
-    with abreast(iter(()), str, 3, "test") as answers:
+@EITHER_WAY
+def test_nothing_gives_nothing(reader_works: bool) -> None:
+    with abreast(iter(()), str, 3, "test", reader_works=reader_works) as answers:
         assert list(answers) == []
 
 
-def test_all_threads_work_at_the_same_time_and_one_takes() -> None:
+@EITHER_WAY
+def test_all_threads_work_at_the_same_time_and_one_takes(reader_works: bool) -> None:
     together = threading.Barrier(3)
     taking = threading.Lock()
 
@@ -48,13 +56,35 @@ def test_all_threads_work_at_the_same_time_and_one_takes() -> None:
         together.wait(timeout=20)
         return number, threading.current_thread().name
 
-    with abreast(items(), work, 3, "test") as answers:
+    with abreast(items(), work, 3, "test", reader_works=reader_works) as answers:
         seen = list(answers)
     assert [number for number, _ in seen] == list(range(9))
-    assert {name for _, name in seen} == {"test", threading.current_thread().name}
+    reader = threading.current_thread().name
+    assert {name for _, name in seen} == ({"test", reader} if reader_works else {"test"})
 
 
-def test_it_is_bounded() -> None:
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_an_answer_is_there_while_the_next_item_is_not(threads: int) -> None:
+    """As with a camera's pipe: whoever reads must not be the one who waits for the next frame."""
+    seen = [threading.Event() for _ in range(8)]
+
+    def trickle() -> Iterator[int]:
+        for number, event in enumerate(seen):
+            yield number
+            assert event.wait(20), f"the answer to {number} did not come out"
+
+    def work(number: int) -> int:
+        time.sleep(0.01)  # long enough for another thread to ask for the next one
+        return number
+
+    with abreast(trickle(), work, threads, "test") as answers:
+        for number in answers:
+            seen[number].set()
+    assert all(event.is_set() for event in seen)
+
+
+@EITHER_WAY
+def test_it_is_bounded(reader_works: bool) -> None:
     taken: list[int] = []
 
     def endless() -> Iterator[int]:
@@ -62,29 +92,31 @@ def test_it_is_bounded() -> None:
             taken.append(number)
             yield number
 
-    with abreast(endless(), str, 2, "test") as answers:
+    with abreast(endless(), str, 2, "test", reader_works=reader_works) as answers:
         assert next(iter(answers)) == "0"
         time.sleep(0.3)
         assert len(taken) <= 5
     assert not our_threads()
 
 
+@EITHER_WAY
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_of_the_items_comes_at_its_place(threads: int) -> None:
+def test_an_error_of_the_items_comes_at_its_place(threads: int, reader_works: bool) -> None:
     def failing() -> Iterator[int]:
         yield from range(7)
         raise InputError("the end of the tape")
 
     seen: list[int] = []
-    with abreast(failing(), int, threads, "test") as answers:
+    with abreast(failing(), int, threads, "test", reader_works=reader_works) as answers:
         with pytest.raises(InputError, match="tape"):
             seen.extend(answers)
         assert seen == list(range(7))
     assert not our_threads()
 
 
+@EITHER_WAY
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_of_the_work_comes_at_its_place(threads: int) -> None:
+def test_an_error_of_the_work_comes_at_its_place(threads: int, reader_works: bool) -> None:
     def work(number: int) -> int:
         if number == 11:
             raise ModelError("no more")
@@ -92,15 +124,16 @@ def test_an_error_of_the_work_comes_at_its_place(threads: int) -> None:
         return number
 
     seen: list[int] = []
-    with abreast(count(), work, threads, "test") as answers:
+    with abreast(count(), work, threads, "test", reader_works=reader_works) as answers:
         with pytest.raises(ModelError, match="no more"):
             seen.extend(answers)
         assert seen == list(range(11))
     assert not our_threads()
 
 
+@EITHER_WAY
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_leaving_closes_what_was_read(threads: int) -> None:
+def test_leaving_closes_what_was_read(threads: int, reader_works: bool) -> None:
     closed = threading.Event()
 
     def source() -> Iterator[int]:
@@ -109,7 +142,7 @@ def test_leaving_closes_what_was_read(threads: int) -> None:
         finally:
             closed.set()
 
-    with abreast(source(), int, threads, "test") as answers:
+    with abreast(source(), int, threads, "test", reader_works=reader_works) as answers:
         next(iter(answers))
     assert closed.is_set()
     assert not our_threads()
@@ -130,7 +163,7 @@ def test_an_interruption_of_the_reader_does_not_wait_its_turn() -> None:
     seen: list[int] = []
     with (
         pytest.raises(KeyboardInterrupt),
-        abreast(count(), work, 2, "test") as answers,
+        abreast(count(), work, 2, "test", reader_works=True) as answers,
     ):
         seen.extend(answers)
     assert seen == []

@@ -108,26 +108,22 @@ def test_precision(clip: Path, tmp_path: Path) -> None:
 
 
 def test_ndjson_comes_frame_by_frame(tmp_path: Path) -> None:
-    """The first line is there while the input is still open: nothing waits for the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vmafsal", "-", *SIZE, "--ndjson", "-q", "--batch-size", "1"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=tmp_path,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    data = draw_yuv(8, 48, 64)
-    process.stdin.write(data[: len(data) // 2])
-    process.stdin.flush()
-    first = json.loads(process.stdout.readline())
-    assert first["frameNum"] == 0
-    process.stdin.write(data[len(data) // 2 :])
-    process.stdin.close()
-    rest = [json.loads(line)["frameNum"] for line in process.stdout]
-    assert rest == list(range(1, 8))
-    assert process.wait(30) == 0
-    process.stdout.close()
+    """Each line is there before the next frame is written: nothing waits for what comes after."""
+    command = [sys.executable, "-m", "vmafsal", "-", *SIZE, "--ndjson", "-q", "--batch-size", "1"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        data = draw_yuv(8, 48, 64)
+        size = len(data) // 8
+        for number in range(8):
+            process.stdin.write(data[number * size : (number + 1) * size])
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["frameNum"] == number
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        assert process.wait(30) == 0
 
 
 def test_ndjson_beside_a_log_and_into_a_file(clip: Path, tmp_path: Path) -> None:

@@ -26,18 +26,26 @@ _GOODBYE_SECONDS = 2.0
 
 @contextmanager
 def abreast(
-    items: Iterable[T], work: Callable[[T], R], threads: int, name: str
+    items: Iterable[T],
+    work: Callable[[T], R],
+    threads: int,
+    name: str,
+    *,
+    reader_works: bool = False,
 ) -> Generator[Iterable[R]]:
     """Call a function with each item, on threads that take their items themselves.
 
-    Whoever takes an item goes on with it, so that it is still in the cache of that core. The
-    reader's thread does its share while it waits: one more would only take turns with the others.
+    Whoever takes an item goes on with it, so that it is still in the cache of that core.
 
     Args:
         items: iterated by one thread at a time, and closed if it is a generator.
         work: called by all threads at the same time.
-        threads: how many, the reader's among them.
-        name: of the other ones.
+        threads: how many.
+        name: of the threads.
+        reader_works: one of the threads is the reader's, who does a share while he waits: one
+            more would only take turns with the others. Only for items that never keep one
+            waiting: a reader who sits in a pipe that is still open does not see the answers that
+            are there.
     Yields:
         what `work` returned, in the order of the items; an error of either is raised at the place
         where it happened.
@@ -46,8 +54,13 @@ def abreast(
     taking = Lock()
     places = Semaphore(_UNREAD * threads)
     answers: deque[Future[R]] = deque()
+    told = Semaphore(0)  # of each answer that is to come, and of the end
     stop = Event()
     over = False
+
+    def promise(answer: Future[R]) -> None:
+        answers.append(answer)
+        told.release()
 
     def take() -> tuple[T, Future[R]] | None:
         """The next item, and where its answer goes; None when there are no more."""
@@ -61,14 +74,15 @@ def abreast(
                     pass
                 except BaseException as error:
                     answer.set_exception(error)
-                    answers.append(answer)
+                    promise(answer)
                     if not isinstance(error, Exception):
                         raise  # Ctrl-C, which the reader's thread gets, does not wait its turn
                 else:
-                    answers.append(answer)
+                    promise(answer)
                     return item, answer
             if not over:
                 over = True
+                told.release()
                 close(source)
             return None
 
@@ -85,6 +99,11 @@ def abreast(
             do(*taken)
 
     def read() -> Generator[R]:
+        while told.acquire() and answers:
+            yield answers.popleft().result()
+            places.release()
+
+    def read_and_work() -> Generator[R]:
         while not over or answers:  # in this order: nothing comes after it is over
             ready = answers and answers[0].done()
             if not ready and not over and places.acquire(blocking=False):
@@ -95,11 +114,12 @@ def abreast(
                 yield answers.popleft().result()
                 places.release()
 
-    helpers = [Thread(target=serve, name=name, daemon=True) for _ in range(threads - 1)]
+    count = threads - 1 if reader_works else threads
+    helpers = [Thread(target=serve, name=name, daemon=True) for _ in range(count)]
     for helper in helpers:
         helper.start()
     try:
-        yield read()
+        yield read_and_work() if reader_works else read()
     finally:
         stop.set()
         places.release(threads)

@@ -84,7 +84,8 @@ def score(
         preparer: knows every scorer's view.
         read_ahead: read and decode in a thread of its own in any case. Where several batches are
             inferred at the same time, frames that are only read, and not decoded, do better
-            without: what a thread reads is then in the cache of its core.
+            without: what a thread reads is then in the cache of its core. But frames that may
+            keep one waiting, as from a pipe, must be read ahead.
     Yields:
         the features of each frame, in order.
     """
@@ -93,7 +94,7 @@ def score(
     elif read_ahead:
         scored = _at_once_behind_a_decoder(frames, scorers, preparer)
     else:
-        scored = _at_once(frames, scorers, preparer, preparer.at_once)
+        scored = _at_once(frames, scorers, preparer, preparer.at_once, reader_works=True)
     with closing(scored):
         for indices, columns in scored:
             for place, index in enumerate(indices):
@@ -118,11 +119,17 @@ def _at_once_behind_a_decoder(
 ) -> Generator[Scored]:
     with ahead(frames, _FRAMES_AHEAD, "decode") as decoded:
         # One more than infer: else a core may idle while two of them want a frame.
-        yield from _at_once(decoded, scorers, preparer, preparer.at_once + 1)
+        threads = preparer.at_once + 1
+        yield from _at_once(decoded, scorers, preparer, threads, reader_works=False)
 
 
 def _at_once(
-    frames: Iterable[Frame], scorers: Mapping[str, Scorer], preparer: Preparer, threads: int
+    frames: Iterable[Frame],
+    scorers: Mapping[str, Scorer],
+    preparer: Preparer,
+    threads: int,
+    *,
+    reader_works: bool,
 ) -> Generator[Scored]:
     def groups() -> Generator[list[Pictures]]:
         # Frames are resampled before another thread reads: one of full size is there at a time.
@@ -134,7 +141,9 @@ def _at_once(
     def bring_all_the_way(group: list[Pictures]) -> Scored:
         return _infer(preparer.convert(group), scorers, preparer)
 
-    with abreast(groups(), bring_all_the_way, threads, "score") as scored:
+    with abreast(
+        groups(), bring_all_the_way, threads, "score", reader_works=reader_works
+    ) as scored:
         yield from scored
 
 
