@@ -115,8 +115,9 @@ def test_weights_of_sets(duts: Path) -> None:
     assert open_dataset(f"{duts}=0.25").weight == 0.25
     odd = duts.rename(duts.with_name("a=2"))
     assert open_dataset(str(odd)).weight == 1.0
-    for bad in ("x", "0", "-1", "nan"):
-        with pytest.raises(UsageError, match="positive number"):
+    assert open_dataset(f"{odd}=0").weight == 0.0
+    for bad in ("x", "-1", "nan"):
+        with pytest.raises(UsageError, match="not a number from 0 on"):
             open_dataset(f"{odd}={bad}")
 
 

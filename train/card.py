@@ -11,7 +11,9 @@ from typing import Any
 
 from train.architectures import Architecture, architecture
 from train.checkpoint import Checkpoint
+from train.data import holds_cutouts
 from train.known import CORPORA, PUBLISHED, PUBLISHED_NOTE
+from train.recipe_text import recipe_text
 
 __all__ = ["Facts", "card"]
 
@@ -159,6 +161,10 @@ def _data_table(facts: Facts) -> Iterable[str]:
         name = Path(entry["root"]).name
         what, licence = CORPORA.get(name, ("", "see its owner"))
         labels = "soft (pseudo-labels)" if entry["soft"] else "hard"
+        if holds_cutouts(Path(entry["root"])):
+            labels = "alpha: pasted, and no more"
+        elif entry["weight"] == 0:
+            labels = "none: scenes to paste on, and no more"
         yield (
             f"| {name} | {what} | {licence} | {entry['pairs']:,} | {entry['kept_out']:,} | "
             f"{labels} | {entry['weight']:g} |"
@@ -196,72 +202,6 @@ def _data_notes(facts: Facts) -> Iterable[str]:
                     f"({low:g} to {high:g} of the peak) at what it denies"
                 )
         yield text + "."
-
-
-def _losses(config: dict[str, Any]) -> str:
-    """Optimiser and loss; a checkpoint that says nothing of them had the plain ones."""
-    text = f"Adam {config['lr']:g} falling to 0 as a cosine, "
-    if config.get("optimizer", "adam") == "adamw":
-        text = (
-            f"AdamW {config['lr']:g} falling to 0 as a cosine, decay {config['weight_decay']:g}, "
-        )
-    if config.get("soft_iou"):
-        return text + f"BCE + {config['soft_iou']:g} soft IoU"
-    return text + "BCE + Dice"
-
-
-def _composites(config: dict[str, Any]) -> str:
-    how = config.get("composition", {"object_size": (0.15, 0.85)})
-    low, high = how["object_size"]
-    cut = "the hard labels"
-    if how.get("by_set"):
-        cut = "the hard labels and from confident soft ones"
-    quiet = "; the scenes are background too" if how.get("quiet_scenes") else ""
-    size = f"{low:g} to {high:g} of the frame" + (
-        ", small ones as often as large," if how.get("log_size") else ""
-    )
-    return (
-        f"{config['composites']:,} composites an epoch: objects cut from {cut}, "
-        f"pasted at {size} on the softly labelled scenes, beside blobs of "
-        "foreign texture labelled background" + quiet
-    )
-
-
-def _recipe(facts: Facts) -> str:
-    config, augment = facts.config, facts.config["augment"]
-    low, high = augment["short_side"]
-    sides = f"{low}" if low == high else f"{low} to {high}"
-    parts = [
-        f"{len(facts.history)} epochs, batch {config['batch']}, {_losses(config)}, "
-        f"seed {config['seed']}",
-        f"crops of {augment['crop']} after the short side was set to {sides}",
-    ]
-    if augment["flip"]:
-        parts.append("mirrored half of the time")
-    if augment["stretch"]:
-        parts.append(f"aspect varied by up to exp(±{augment['stretch']:g})")
-    if augment["photometric"]:
-        parts.append(f"colours varied in {augment['photometric']:.0%} of the samples")
-    if augment["degrade"]:
-        parts.append(f"JPEG, noise, blur or rescaling in {augment['degrade']:.0%}")
-    if config["composites"]:
-        parts.append(_composites(config))
-    if config.get("consistency"):
-        parts.append(
-            "each sample seen a second time with fewer lines, coded and noisy, the disagreement "
-            f"of the two weighing {config['consistency']:g}"
-        )
-    if config.get("rescale"):
-        sides = ", ".join(str(side) for side in config["rescale"])
-        parts.append(f"each batch resized to a side drawn from {sides}")
-    if config.get("ema"):
-        parts.append(f"the weights are averages that decay by {config['ema']:g} a step")
-    if config.get("init_sha256"):
-        parts.append(
-            f"begun with the best weights of the checkpoint `{config['init_sha256'][:8]}` of a run "
-            "before"
-        )
-    return "; ".join(parts) + "."
 
 
 def _fold_sentence(facts: Facts) -> str:
@@ -361,7 +301,7 @@ def card(facts: Facts) -> str:
     lines += [
         "## Recipe",
         "",
-        _recipe(facts),
+        recipe_text(facts.config, len(facts.history)),
         "",
         f"{seconds / 60:.0f} minutes"
         + (f" on {run['cpu']} ({run['device']}, {run['dtype']})" if "device" in run else "")

@@ -118,6 +118,12 @@ def fit(
             "--quiet-scenes", help="In composites nothing but the pasted objects is labelled one."
         ),
     ] = False,
+    harmony: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="How far pasted colours may move to those of the scene."
+        ),
+    ] = 0.0,
     gaze_top: Annotated[
         float,
         typer.Option(
@@ -189,7 +195,7 @@ def fit(
         rescale=tuple(_numbers(rescale, int, "--rescale")) if rescale else (),
         consistency=consistency,
         gaze_top=gaze_top,
-        composition=Composition((smallest, largest), log_size, by_set, quiet_scenes),
+        composition=Composition((smallest, largest), log_size, by_set, quiet_scenes, harmony),
         init_sha256=None if init is None else sha256_of(init),
     )
     datasets = [open_dataset(spec) for spec in data]

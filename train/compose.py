@@ -7,7 +7,7 @@ texture with the same feathered edge, labelled background, keeps the edge from g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from train.augment import Augment, crop_resized, photometric, resize_planes
 from train.data import Item, Items
 
-__all__ = ["Composer", "Composition", "blob", "cut_confident", "cut_out", "paste"]
+__all__ = ["Composer", "Composition", "blob", "cut_confident", "cut_out", "harmonised", "paste"]
 
 OBJECTS = (0.12, 0.63, 0.25)
 """Probabilities of no, one, two objects on a scene."""
@@ -47,6 +47,9 @@ class Composition:
     quiet_scenes: bool = False
     """Whatever a scene itself shows is background, its doubtful parts weighing little; else its
     own label holds."""
+    harmony: float = 0.0
+    """How far, at most, the colours of what is pasted move to those of the scene under it: at 1
+    they may get its mean and deviation."""
 
 
 def cut_out(item: Item) -> np.ndarray | None:
@@ -101,6 +104,35 @@ def feather(alpha: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).filter(blur))
 
 
+def harmonised(
+    rgb: np.ndarray, alpha: np.ndarray, under: np.ndarray, strength: float
+) -> np.ndarray:
+    """A patch whose mean and deviation, of each channel, move to those of what it will cover.
+
+    So that an object is not told from its scene by light and colour alone, as it is not in a wood.
+
+    Args:
+        rgb: uint8 [h, w, 3].
+        alpha: uint8 [h, w]; colours are taken where it is above 127.
+        under: uint8 [h', w', 3], the scene there.
+        strength: 0 changes nothing, 1 takes the scene's mean and deviation.
+    Returns:
+        uint8 [h, w, 3].
+    """
+    own = rgb[alpha > 127].astype(np.float32)
+    scene = under.reshape(-1, 3).astype(np.float32)
+    if not own.size or not scene.size:
+        return rgb
+    mean, spread = own.mean(0), own.std(0) + 1.0
+    to_mean = mean + strength * (scene.mean(0) - mean)
+    to_spread = spread + strength * (scene.std(0) + 1.0 - spread)
+    # A smooth sky does not iron an object flat.
+    to_spread = np.maximum(to_spread, 0.4 * spread)
+    moved = (rgb.astype(np.float32) - mean) * (to_spread / spread) + to_mean
+    shown: np.ndarray = np.clip(np.round(moved), 0, 255).astype(np.uint8)
+    return shown
+
+
 def paste(
     canvas: np.ndarray, rgb: np.ndarray, alpha: np.ndarray, top: int, left: int, label: int
 ) -> None:
@@ -138,6 +170,7 @@ class Composer:
         style: how composites are made.
         odds: how often each of `objects` is drawn; None is alike.
         watched: labels are of what is looked at: nothing in the scene, and not each object.
+        empty: those of `scenes` that hold no object, whatever their label says.
     """
 
     def __init__(
@@ -149,8 +182,10 @@ class Composer:
         style: Composition | None = None,
         odds: Sequence[float] | None = None,
         watched: bool = False,
+        empty: Collection[int] = (),
     ) -> None:
         self._items, self._objects, self._scenes = items, objects, scenes
+        self._empty = frozenset(empty)
         self._soft_floor = soft_floor
         self._style = style or Composition()
         self._watched = watched
@@ -165,7 +200,7 @@ class Composer:
         used = [int(rng.choice(self._scenes))]
         canvas = crop_resized(self._items[used[0]], options, rng)[..., :5].copy()
         count = int(rng.choice(len(OBJECTS), p=OBJECTS))
-        quiet = self._watched or self._style.quiet_scenes
+        quiet = self._watched or self._style.quiet_scenes or used[0] in self._empty
         if count or quiet:
             # Beside a pasted object, whatever the scene itself may hold is open to doubt.
             calm = 1.0 - 2.0 * canvas[..., 3].astype(np.float32) / 255.0
@@ -179,7 +214,7 @@ class Composer:
             alpha = feather(blob(size, rng), rng)
             rgb = photometric(texture[:size, :size, :3], rng)
             top, left = self._place(options.crop, size, size, rng)
-            paste(canvas, rgb, alpha, top, left, 0)
+            self._paste(canvas, rgb, alpha, top, left, 0, rng)
         for _ in range(count):
             used.append(int(rng.choice(self._objects, p=self._odds)))
             item = self._items[used[-1]]
@@ -197,8 +232,24 @@ class Composer:
             top, left = self._place(options.crop, h, w, rng)
             rgb = photometric(patch[..., :3], rng)
             label = 0 if self._watched and rng.random() < UNWATCHED else 255
-            paste(canvas, rgb, feather(patch[..., 3], rng), top, left, label)
+            self._paste(canvas, rgb, feather(patch[..., 3], rng), top, left, label, rng)
         return canvas, used
+
+    def _paste(
+        self,
+        canvas: np.ndarray,
+        rgb: np.ndarray,
+        alpha: np.ndarray,
+        top: int,
+        left: int,
+        label: int,
+        rng: np.random.Generator,
+    ) -> None:
+        if self._style.harmony:
+            h, w = alpha.shape
+            under = canvas[max(0, top) : top + h, max(0, left) : left + w, :3]
+            rgb = harmonised(rgb, alpha, under, float(rng.uniform(0.0, self._style.harmony)))
+        paste(canvas, rgb, alpha, top, left, label)
 
     def _size(self, rng: np.random.Generator) -> float:
         """Longest side of an object, as a share of the crop's side."""

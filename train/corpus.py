@@ -51,13 +51,17 @@ def load_corpus(
         pairs += used
         weights += [dataset.weight] * len(used)
     training, held = split_fold(pairs, recipe.fold, recipe.seed)
-    if recipe.composites and all(pair.soft for pair in training):
+    if not recipe.composites and any(pair.cutout for pair in training):
+        raise UsageError("Cut-outs are only used in composites; say how many with --composites.")
+    if recipe.composites and all(pair.cutout for pair in training):
+        raise UsageError("There is nothing to paste the cut-outs on; add a set of pictures.")
+    weight_of = dict(zip(pairs, weights, strict=True))
+    if recipe.composites and all(pair.soft or not weight_of[pair] for pair in training):
         raise UsageError("--composites cuts objects from hard labels, and there are none.")
     told = architecture(recipe.arch).gaze
     items = load_items(training, recipe.soft_floor, say=say, gaze=told)
     fold = load_items(held, recipe.soft_floor, say=say)
     by_weight: dict[tuple[Path, float], list[int]] = {}
-    weight_of = dict(zip(pairs, weights, strict=True))
     for i in range(len(items)):
         pair = items.pair(i)
         by_weight.setdefault((pair.label.parent, weight_of[pair]), []).append(i)

@@ -1,10 +1,11 @@
 """Folders of images and labels: finding the pairs, splitting them, decoding them once.
 
-Three layouts are read, told apart by their folders:
+Four layouts are read, told apart by their folders:
 - `*-Image/` + `*-Mask/` (DUTS: `DUTS-TR-Image/*.jpg`, `DUTS-TR-Mask/*.png`);
 - `images/` + `masks/`: hard masks, 0 and 255; exactly 128 is a border that counts nowhere;
 - `images/` + `soft/`: soft labels, 8 bit, as `pseudo-label` writes them. There `labels.json`
-  may name the folder of the images, so that they need not be copied.
+  may name the folder of the images, so that they need not be copied;
+- `cutouts/`: PNGs whose alpha is the object. They are pasted into composites, and no more.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ __all__ = [
     "decode",
     "file_list_digest",
     "find_pairs",
+    "holds_cutouts",
     "images_in",
     "kept_out",
     "load_items",
     "open_dataset",
+    "read_alpha",
     "read_density",
     "read_gray",
     "read_rgb",
@@ -62,6 +65,11 @@ class Pair:
     def stem(self) -> str:
         return self.image.stem
 
+    @property
+    def cutout(self) -> bool:
+        """Whether it is an object without a picture around it: its label is the image's alpha."""
+        return self.label == self.image
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -71,7 +79,7 @@ class Dataset:
     pairs: tuple[Pair, ...]
     """Sorted by stem."""
     weight: float = 1.0
-    """How often a pair of this set is drawn in an epoch."""
+    """How often a pair of this set is drawn in an epoch; 0: as a scene without objects alone."""
     orphans: tuple[Path, ...] = ()
     """Images without a label and labels without an image."""
 
@@ -101,6 +109,11 @@ def images_in(folder: Path) -> dict[str, Path]:
     return {p.stem: p for p in sorted(found)}
 
 
+def holds_cutouts(root: Path) -> bool:
+    """Whether a folder is a set of cut-outs."""
+    return (root / "cutouts").is_dir()
+
+
 def _layout(root: Path) -> tuple[Path, Path, bool]:
     """The folder of images, the folder of labels, whether labels are soft."""
     for image_dir in sorted(root.glob("*-Image")):
@@ -122,9 +135,11 @@ def _layout(root: Path) -> tuple[Path, Path, bool]:
             f"{root} holds soft labels, but the folder of their images is gone; "
             "write them again with pseudo-label."
         )
+    if holds_cutouts(root):
+        return root / "cutouts", root / "cutouts", False
     raise InputError(
         f"{root} is no data set: it needs *-Image/ and *-Mask/ (DUTS), images/ and masks/, "
-        "or images/ and soft/."
+        "images/ and soft/, or cutouts/."
     )
 
 
@@ -139,7 +154,7 @@ def _gaze_maps(root: Path) -> dict[str, Path]:
 
 
 def find_pairs(root: Path, weight: float = 1.0) -> Dataset:
-    """The pairs under a folder, in any of the three layouts.
+    """The pairs under a folder, in any of the layouts.
 
     Raises:
         InputError: if the folder is missing, has none of the layouts, or holds no pair.
@@ -166,7 +181,7 @@ def open_dataset(spec: str) -> Dataset:
     """The set that a `--data` value names: `DIR` or `DIR=WEIGHT`.
 
     Raises:
-        UsageError: if the weight is not a positive number.
+        UsageError: if the weight is no number from 0 on.
         InputError: as `find_pairs`.
     """
     folder, equals, tail = spec.rpartition("=")
@@ -175,9 +190,9 @@ def open_dataset(spec: str) -> Dataset:
     try:
         weight = float(tail)
     except ValueError:
-        weight = 0.0
-    if not 0.0 < weight < 1e6:
-        raise UsageError(f"--data {spec}: the weight {tail!r} is not a positive number.")
+        weight = -1.0
+    if not 0.0 <= weight < 1e6:
+        raise UsageError(f"--data {spec}: the weight {tail!r} is not a number from 0 on.")
     return find_pairs(Path(folder), weight)
 
 
@@ -191,9 +206,9 @@ def split_fold(
 ) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     """Training pairs and the held-out fold, `round(share · n)` hard pairs shuffled by the seed.
 
-    Soft labels never enter the fold: they are no truth to measure against.
+    Soft labels and cut-outs never enter the fold: they are no truth to measure against.
     """
-    hard = [i for i, pair in enumerate(pairs) if not pair.soft]
+    hard = [i for i, pair in enumerate(pairs) if not (pair.soft or pair.cutout)]
     order = np.random.default_rng(seed).permutation(len(hard))
     held = {hard[i] for i in order[: round(share * len(hard))]}
     return (
@@ -206,7 +221,7 @@ def file_list_digest(pairs: Iterable[Pair]) -> str:
     """SHA-256 over the names and sizes of every file, in order: which data a run has seen."""
     digest = hashlib.sha256()
     for pair in pairs:
-        for path in (pair.image, pair.label):
+        for path in dict.fromkeys((pair.image, pair.label)):
             digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
     return digest.hexdigest()
 
@@ -229,10 +244,24 @@ def read_gray(path: Path) -> np.ndarray:
     return _decode(path, "L")
 
 
+def read_alpha(path: Path) -> np.ndarray:
+    """The alpha plane of a cut-out as uint8 [H, W].
+
+    Raises:
+        InputError: if it cannot be decoded, or is opaque everywhere.
+    """
+    alpha = _decode(path, "RGBA")[..., 3]
+    if alpha.min() == 255:
+        raise InputError(f"{path} is no cut-out: it is opaque everywhere.")
+    return alpha
+
+
 def _decode(path: Path, mode: str) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert(mode))
+            # A palette's transparency is only held in full by RGBA.
+            whole = image.convert("RGBA") if "transparency" in image.info else image
+            return np.asarray(whole.convert(mode))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as an image ({error}).") from None
 
@@ -247,7 +276,11 @@ def decode(pair: Pair, soft_floor: float = 0.15, gaze: bool = False) -> Item:
     Raises:
         InputError: if either file cannot be read or their sizes differ.
     """
-    image, label = read_rgb(pair.image), read_gray(pair.label)
+    image = read_rgb(pair.image)
+    if pair.cutout:
+        alpha = read_alpha(pair.image)
+        return Item(pair, image, alpha, np.full_like(alpha, 255))
+    label = read_gray(pair.label)
     if image.shape[:2] != label.shape:
         raise InputError(
             f"{pair.label} is {label.shape[1]}×{label.shape[0]}, but its image is "

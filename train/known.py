@@ -18,6 +18,11 @@ CORPORA = {
     "gaze_osie": ("OSIE scenes (Xu et al., Journal of Vision 2014)", "MIT"),
     "gaze_crowd": ("EyeCrowd scenes (Jiang, Xu, Zhao, ECCV 2014)", "MIT"),
     "gaze_scene": ("natural scenes with recorded gaze", "MIT"),
+    "stamps": (
+        "photographs of animals, vehicles, tools, food and plants, cut out: the stamps of Tux "
+        "Paint (tuxpaint-stamps 2022.06.04) without its drawings",
+        "GPL-2",
+    ),
     "davis_dev": ("ten sequences of DAVIS 2016 (Perazzi et al., CVPR 2016)", "CC BY-NC"),
     "DUTS-TR": (
         "DUTS-TR (Wang et al., CVPR 2017)",

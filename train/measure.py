@@ -90,9 +90,11 @@ def open_pairs(root: Path, only_kept_out: bool = False, limit: int | None = None
         only_kept_out: take only the stems that training leaves out, one in ten.
         limit: take only as many, spread evenly over the set.
     Raises:
-        InputError: if there is no pair, or its labels are soft.
+        InputError: if there is no pair, or its labels are soft or those of cut-outs.
     """
     dataset = find_pairs(root)
+    if dataset.pairs[0].cutout:
+        raise InputError(f"{root} holds cut-outs, which are no pictures to measure on.")
     if dataset.soft:
         raise InputError(f"{root} holds soft labels, which are no truth to measure against.")
     pairs = list(dataset.pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +12,10 @@ import numpy as np
 import typer
 
 from train.archive import DUTS_TR, download, unpack
-from train.data import BORDER, Pair, find_pairs, read_gray, read_rgb
+from train.cutouts import cut_outs_in
+from train.data import BORDER, Pair, find_pairs, read_alpha, read_gray, read_rgb
 from train.output import Progress, progress_bar, refuse_unwritable, silent, write_whole
-from vmafsal.errors import UsageError, VmafsalError
+from vmafsal.errors import InputError, OutputError, UsageError, VmafsalError
 
 __all__ = ["FolderCheck", "app", "check_folder"]
 
@@ -65,6 +67,12 @@ def check_folder(root: Path, progress: Progress = silent) -> FolderCheck:
 
 
 def _check_pair(pair: Pair, found: FolderCheck) -> None:
+    if pair.cutout:
+        try:
+            read_alpha(pair.image)
+        except VmafsalError as error:
+            found.unreadable.append(str(error))
+        return
     read: dict[Path, tuple[int, ...]] = {}
     label = np.zeros((0, 0), np.uint8)
     for path in (pair.image, pair.label):
@@ -128,6 +136,44 @@ def duts(
             zip_path = download(DUTS_TR, out, url, progress)
         target = unpack(DUTS_TR, zip_path or out / f"{DUTS_TR.name}.zip", out, progress)
     typer.echo(f"{target} holds {DUTS_TR.pairs:,} pairs. Train on it with --data {target}")
+
+
+@app.command()
+def cutouts(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Searched for PNGs with alpha.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Gets cutouts/ in it.")],
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Leave out what matches: a file or a folder."),
+    ] = None,
+) -> None:
+    """Trim objects on a transparent ground, to be pasted into composites by `fit`.
+
+    What is nearly opaque, nearly empty, or smaller than 48 pixels is left out.
+
+    Example:
+
+        python -m train prepare cutouts usr/share/tuxpaint/stamps --out data/stamps \\
+            --without cartoon --without symbols
+    """
+    folder = out / "cutouts"
+    if folder.exists():
+        raise OutputError(f"{folder} is there already; remove it, or choose another --out.")
+    staging = out / ".cutouts"
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+        count = 0
+        for name, cut in cut_outs_in(source, without or ()):
+            cut.save(staging / f"{name}.png")
+            count += 1
+        if not count:
+            raise InputError(f"{source} holds no PNG of an object on a transparent ground.")
+        staging.replace(folder)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    typer.echo(f"{folder} holds {count:,} cut-outs. Paste them with --data {out} --composites N")
 
 
 @app.command()

@@ -32,7 +32,8 @@ class Samples(TorchDataset[torch.Tensor]):
     Args:
         items: the decoded pairs.
         sets: for each data set the indices of its items and its weight; an epoch draws
-            round(weight · n) items of a set, each as often as the others, give or take one.
+            round(weight · n) items of a set, each as often as the others, give or take one;
+            cut-outs are drawn into composites alone.
         composites: how many composites an epoch holds.
         composition: how they are made.
         twins: each sample comes with its picture as a low rung of a ladder shows it.
@@ -54,21 +55,23 @@ class Samples(TorchDataset[torch.Tensor]):
         gaze: bool = False,
         gaze_top: float = 0.0,
     ) -> None:
-        self._items, self._sets, self._options = items, sets, options
+        self._items, self._options = items, options
         self._twins, self._gaze, self._gaze_top = twins, gaze, gaze_top
         self._seed, self._composites = seed, composites
-        everything = [i for indices, _ in sets for i in indices]
-        soft = [i for i in everything if items.pair(i).soft]
-        hard = [i for i in everything if not items.pair(i).soft]
+        weight_of = {i: weight for indices, weight in sets for i in indices}
+        empty = {i for i, weight in weight_of.items() if weight == 0.0}
+        soft = [i for i in weight_of if items.pair(i).soft]
+        hard = [i for i in weight_of if not items.pair(i).soft]
+        pictures = [i for i in hard if not items.pair(i).cutout]
+        self._sets = [(s, weight) for s, weight in sets if not items.pair(s[0]).cutout]
         # Unlabelled scenes are the better backgrounds; without them any picture is one.
-        objects, odds = hard, None
+        scenes = soft + [i for i in pictures if i in empty] or pictures
+        objects, odds = [i for i in hard if i not in empty], None
         if composition is not None and composition.by_set:
-            sure = [i for i in soft if cut_confident(items[i]) is not None]
-            weight_of = {i: weight for indices, weight in sets for i in indices}
-            objects = hard + sure
+            objects += [i for i in soft if i not in empty and cut_confident(items[i]) is not None]
             odds = [weight_of[i] for i in objects]
         self._composer = Composer(
-            items, objects, soft or hard, soft_floor, composition, odds, watched=gaze
+            items, objects, scenes, soft_floor, composition, odds, watched=gaze, empty=empty
         )
         self._plans: dict[int, np.ndarray] = {}
 
