@@ -174,10 +174,10 @@ def test_exported_file_asks_for_its_canonical_size(trained: Path, tmp_path: Path
     exported = export_student(load_checkpoint(trained), tmp_path, "student")
     model = load_model(str(exported.onnx))
     assert model.stride == 32
-    assert (model.policy.short_side, model.policy.multiple) == (224, 32)
+    assert (model.policy.short_side, model.policy.multiple) == (192, 32)
     assert model.policy.color == "auto"
     assert max(exported.parity.values()) <= 1e-5
-    assert "short side 224" in (tmp_path / "student.md").read_text("utf-8")
+    assert "short side 192" in (tmp_path / "student.md").read_text("utf-8")
 
 
 def test_the_number_holds_from_rung_to_rung(trained: Path, tmp_path: Path) -> None:

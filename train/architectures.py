@@ -71,8 +71,8 @@ ARCHITECTURES = {
         "inverted residuals with 5×5 kernels down to stride 32, the mean of the whole frame told "
         "to each place, and an additive decoder; the map is computed at half size and doubled "
         "bilinearly",
-        "sees the whole frame at short side 224, so that its number holds at every resolution",
-        policy={"short_side": 224, "multiple": 32, "color": "auto"},
+        "sees the whole frame at short side 192, so that its number holds at every resolution",
+        policy={"short_side": 192, "multiple": 32, "color": "auto"},
     ),
     "gaze": Architecture(
         lambda: Canonical(planes=4),

@@ -26,9 +26,10 @@ resumed() {
   "$@" --out "$run" "${resume[@]}"
 }
 
-# measure RUN ARCH PUBLISHED: scores on real video and on the kept-out stems, beside a published model.
+# measure RUN ARCH PUBLISHED SIDES: scores on real video and on the kept-out stems, beside a published
+# model.
 measure() {
-  local run=$1 measured=(--model "$1/saliency_student_$2.onnx" --model "$3" --short-side native,224)
+  local run=$1 measured=(--model "$1/saliency_student_$2.onnx" --model "$3" --short-side "$4")
   "$python" -m train evaluate "${measured[@]}" --data "$data/davis_dev" --by-sequence \
     --json "$run/davis.json"
   "$python" -m train evaluate "${measured[@]}" --kept-out --data "$data/fashion" \

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Rebuilds saliency_student_v3: eight rounds, each beginning with the weights of the one before, on
+# Rebuilds saliency_student_v3: eleven rounds, each beginning with the weights of the one before, on
 # labels that the published student, then students, then two teachers of our own gave.
 #
 #   PYTHON=.venv/bin/python train/student_v3.sh DATA PUBLISHED RUNS OUT
 #
-# DATA       folder with the sets that the card names, and davis_dev to measure on
+# DATA       folder with the sets that the card names, and davis_dev to measure on; the cut-outs
+#            (docs/training.md) are expected in DATA/stamps, or where STAMPS says
 # PUBLISHED  folder with the published saliency_student_v2.onnx, the first teacher
 # RUNS       where labels and checkpoints go; a run that was cut off goes on from there
 # OUT        registry folder that the model is written to
@@ -84,11 +85,30 @@ quiet=(--batch 16 --composites 3000 --by-set --quiet-scenes --soft-floor 0.3)
 resumed "$runs/student-v3-7" fit --arch v3 "${hard[@]}" "${soft[@]}" "${quiet[@]}" --epochs 5 \
   --lr 8e-4 --consistency 1 --seed 47 --init "$(begun 6)"
 
-# At last what coding changes weighs more.
-resumed "$runs/student-v3" fit --arch v3 "${hard[@]}" "${soft[@]}" "${quiet[@]}" --epochs 2 \
+# What coding changes weighs more.
+resumed "$runs/student-v3-8" fit --arch v3 "${hard[@]}" "${soft[@]}" "${quiet[@]}" --epochs 2 \
   --lr 5e-4 --consistency 5 --seed 48 --init "$(begun 7)"
 
-measure "$runs/student-v3" v3 "$teacher"
+# Objects of hundreds of kinds, in the colours of their scenes; crowds and views are those scenes,
+# and whatever else people looked at keeps its label.
+hard+=(--data "${STAMPS:-$data/stamps}=6")
+soft=(--data "$runs/pseudo-gaze-2/gaze_osie=1.5" --data "$runs/pseudo-gaze-2/gaze_crowd=0")
+soft+=(--data "$runs/pseudo-gaze-2/gaze_scene=0")
+pasted=(--batch 16 --by-set --harmony 0.8 --soft-floor 0.3)
+resumed "$runs/student-v3-9" fit --arch v3 "${hard[@]}" "${soft[@]}" "${pasted[@]}" --epochs 8 \
+  --composites 6000 --lr 1.5e-3 --seed 49 --init "$(begun 8)"
+
+# The same, each picture beside its coded self: first with all that there is to learn from, then to
+# choose the epoch, at the size that it is used at.
+sets 0.4 2 3
+hard+=(--data "${STAMPS:-$data/stamps}=6")
+pasted+=(--composites 3000 --lr 5e-4 --eval-side 192)
+resumed "$runs/student-v3-10" fit --arch v3 "${hard[@]}" "${soft[@]}" "${pasted[@]}" --epochs 3 \
+  --consistency 4 --fold 0 --seed 51 --init "$(begun 9)"
+resumed "$runs/student-v3" fit --arch v3 "${hard[@]}" "${soft[@]}" "${pasted[@]}" --epochs 2 \
+  --consistency 6 --seed 52 --init "$(begun 10)"
+
+measure "$runs/student-v3" v3 "$teacher" native,192,224
 ship "$runs/student-v3" "$out" --default --note "Before round 6 was planned, round 5's maps of 20 \
 frames of davis_dev were looked at; docs/student-v3.md has all rounds."
 "$python" -m train validate "$out" --data "$data/davis_dev"

@@ -25,7 +25,7 @@ for arch in v1 v2; do
     --data "$data/pets=0.12" --data "$data/fashion=3" --data "$data/horses=5" "${soft[@]}" \
     --epochs 10 --lr 1.5e-3 --crop 192 --short-side 192,256 --stretch 0.2 \
     --photometric 0.7 --degrade 0.4 --composites 1300 --by-set --ema 0.995
-  measure "$runs/student-$arch" $arch "$published/saliency_student_$arch.onnx"
+  measure "$runs/student-$arch" $arch "$published/saliency_student_$arch.onnx" native,224
 done
 ship "$runs/student-v1" "$out" --status superseded
 ship "$runs/student-v2" "$out" --not-below "$runs/student-v1/checkpoint.pt"
