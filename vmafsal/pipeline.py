@@ -94,7 +94,7 @@ def score(
     elif read_ahead:
         scored = _at_once_behind_a_decoder(frames, scorers, preparer)
     else:
-        scored = _at_once(frames, scorers, preparer, preparer.at_once, reader_works=True)
+        scored = _at_once(frames, scorers, preparer, reader_works=True)
     with closing(scored):
         for indices, columns in scored:
             for place, index in enumerate(indices):
@@ -118,16 +118,13 @@ def _at_once_behind_a_decoder(
     frames: Iterable[Frame], scorers: Mapping[str, Scorer], preparer: Preparer
 ) -> Generator[Scored]:
     with ahead(frames, _FRAMES_AHEAD, "decode") as decoded:
-        # One more than infer: else a core may idle while two of them want a frame.
-        threads = preparer.at_once + 1
-        yield from _at_once(decoded, scorers, preparer, threads, reader_works=False)
+        yield from _at_once(decoded, scorers, preparer, reader_works=False)
 
 
 def _at_once(
     frames: Iterable[Frame],
     scorers: Mapping[str, Scorer],
     preparer: Preparer,
-    threads: int,
     *,
     reader_works: bool,
 ) -> Generator[Scored]:
@@ -142,7 +139,7 @@ def _at_once(
         return _infer(preparer.convert(group), scorers, preparer)
 
     with abreast(
-        groups(), bring_all_the_way, threads, "score", reader_works=reader_works
+        groups(), bring_all_the_way, preparer.at_once, "score", reader_works=reader_works
     ) as scored:
         yield from scored
 
