@@ -19,8 +19,8 @@ CORPORA = {
     "gaze_crowd": ("EyeCrowd scenes (Jiang, Xu, Zhao, ECCV 2014)", "MIT"),
     "gaze_scene": ("natural scenes with recorded gaze", "MIT"),
     "stamps": (
-        "photographs of animals, vehicles, tools, food and plants, cut out: the stamps of Tux "
-        "Paint (tuxpaint-stamps 2022.06.04) without its drawings",
+        "animals, vehicles, tools, food and plants, cut out, nearly all of them photographs: the "
+        "stamps of Tux Paint (tuxpaint-stamps 2022.06.04) without its folders of drawings",
         "GPL-2",
     ),
     "davis_dev": ("ten sequences of DAVIS 2016 (Perazzi et al., CVPR 2016)", "CC BY-NC"),
