@@ -162,6 +162,8 @@ def test_cut_outs_need_composites_and_pictures(duts: Path, stamps: Path) -> None
     both = [find_pairs(duts), find_pairs(stamps)]
     with pytest.raises(UsageError, match="say how many with --composites"):
         load_corpus(replace(RECIPE, composites=0), both)
+    with pytest.raises(UsageError, match="sets of weight 0 are only used in composites"):
+        load_corpus(replace(RECIPE, composites=0), [both[0], open_dataset(f"{duts}=0")])
     with pytest.raises(UsageError, match="add a set of pictures"):
         load_corpus(RECIPE, both[1:])
     with pytest.raises(UsageError, match="and there are none"):

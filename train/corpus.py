@@ -51,11 +51,14 @@ def load_corpus(
         pairs += used
         weights += [dataset.weight] * len(used)
     training, held = split_fold(pairs, recipe.fold, recipe.seed)
-    if not recipe.composites and any(pair.cutout for pair in training):
-        raise UsageError("Cut-outs are only used in composites; say how many with --composites.")
+    weight_of = dict(zip(pairs, weights, strict=True))
+    if not recipe.composites and any(pair.cutout or not weight_of[pair] for pair in training):
+        raise UsageError(
+            "Cut-outs and sets of weight 0 are only used in composites; say how many with "
+            "--composites."
+        )
     if recipe.composites and all(pair.cutout for pair in training):
         raise UsageError("There is nothing to paste the cut-outs on; add a set of pictures.")
-    weight_of = dict(zip(pairs, weights, strict=True))
     if recipe.composites and all(pair.soft or not weight_of[pair] for pair in training):
         raise UsageError("--composites cuts objects from hard labels, and there are none.")
     told = architecture(recipe.arch).gaze
