@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import product_model
-from vmafsal.options import parse_device
+from vmafsal.job import parse_device
 
 __all__ = ["main"]
 

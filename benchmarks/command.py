@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmafsal.options import MODEL_VARIABLE
+from vmafsal.job import MODEL_VARIABLE
 
 __all__ = ["ROOT", "Cost", "Extraction", "Subject", "extract", "run_measured", "worker"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.graph import make_batchable
-from vmafsal.model import Model, load_model
-from vmafsal.session import Session
+from vmafsal.infer.session import Session
+from vmafsal.models.graph import make_batchable
+from vmafsal.models.model import Model, load_model
 
 __all__ = ["main"]
 

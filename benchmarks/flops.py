@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from vmafsal.graph import dimensions
+from vmafsal.models.graph import dimensions
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

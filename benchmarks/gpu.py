@@ -19,7 +19,7 @@ from benchmarks.machine import describe, revision, slug
 from benchmarks.measure import subjects
 from benchmarks.report import Column, table
 from benchmarks.variant import query_gpu
-from vmafsal.options import parse_device
+from vmafsal.job import parse_device
 
 Row = dict[str, Any]
 
@@ -125,7 +125,7 @@ def _rows(
         "width": size.width,
         "height": size.height,
     }
-    plain = {"fused": False, "tf32": False, "cuda_graph": False}
+    plain = {"fused": False, "tf32": False}
     _tell(f"{size} {subject.name}: reference")
     reference = worker("variant", **case, **plain, device="cpu", batch_size=2, seconds=0.0)
     for count in counts:
@@ -159,12 +159,10 @@ def _case(subject: Subject, size: ClipSize, count: int, variant: dict[str, bool]
 
 
 def _variants(device: str) -> Iterator[dict[str, bool]]:
-    """CUDA graphs go with fixed buffers, which only the fused graph has; CPUs know neither."""
     on_gpu = device != "cpu"
     for tf32 in (False, True) if on_gpu else (False,):
-        yield {"fused": False, "tf32": tf32, "cuda_graph": False}
-        for cuda_graph in (False, True) if on_gpu else (False,):
-            yield {"fused": True, "tf32": tf32, "cuda_graph": cuda_graph}
+        yield {"fused": False, "tf32": tf32}
+        yield {"fused": True, "tf32": tf32}
 
 
 def _decoding(subject: Subject, size: ClipSize, device: str, folder: Path) -> Iterator[Row]:
@@ -195,8 +193,7 @@ def _size(text: str) -> ClipSize:
 
 def _name(variant: dict[str, bool]) -> str:
     words = ["fused" if variant["fused"] else "apart"]
-    words += [word for word in ("tf32", "cuda_graph") if variant[word]]
-    return ", ".join(words).replace("cuda_graph", "CUDA graph").replace("tf32", "TF32")
+    return ", ".join([*words, *(["TF32"] if variant["tf32"] else [])])
 
 
 _ROWS: list[Column] = [

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.clips import ClipSize, clip_path
 from benchmarks.command import ROOT, Extraction, Subject, extract, worker
 from benchmarks.stages import quickest
-from vmafsal.session import available_cores
+from vmafsal.infer.session import available_cores
 
 __all__ = ["KINDS", "RUN_SECONDS", "affordable", "costs_of", "measure", "subjects"]
 
@@ -42,7 +42,7 @@ def subjects() -> list[Subject]:
     The students v1 and v2, which run native, are those in the package, else those that lie
     beside the checkout. A default that is one of these is measured under its own name.
     """
-    from vmafsal.registry import packaged_registry
+    from vmafsal.models.registry import packaged_registry
 
     registry = packaged_registry()
     by_id = {entry.id: str(registry.folder / entry.onnx) for entry in registry.entries}

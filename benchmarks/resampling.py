@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.frame import chroma_size
-from vmafsal.resample import PlaneResizer
+from vmafsal.picture.resample import PlaneResizer
+from vmafsal.video.frame import chroma_size
 
 SIZE = (1080, 1920)
 Plane = NDArray[Any]

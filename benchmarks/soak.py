@@ -137,10 +137,10 @@ def main(*, folder: str, clips: int, pipe: str, width: int, height: int) -> list
         (part, samples) of each part, samples as tuples.
     """
     from vmafsal import extract
-    from vmafsal.clips.manifest import read_clips
-    from vmafsal.clips.run import describe_models
-    from vmafsal.clips.score import ClipScorer, ScoreClip
     from vmafsal.errors import VmafsalError
+    from vmafsal.library.manifest import read_clips
+    from vmafsal.library.run import describe_models
+    from vmafsal.library.score import ClipScorer, ScoreClip
 
     output = os.path.join(folder, "logs")
     names = [os.path.join(folder, "clips.csv")]

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.flops import flops
-from vmafsal.batch import Preparer, View
-from vmafsal.frame import Frame
-from vmafsal.model import load_model
-from vmafsal.pipeline import Scorer
-from vmafsal.resample import Resampler
-from vmafsal.result import open_session
-from vmafsal.session import Session
-from vmafsal.source import Source, open_source
+from vmafsal.infer.pipeline import Scorer
+from vmafsal.infer.session import Session
+from vmafsal.models.model import load_model
+from vmafsal.picture.batch import Preparer, View
+from vmafsal.picture.resample import Resampler
+from vmafsal.run import open_session
+from vmafsal.video import Source, open_source
+from vmafsal.video.frame import Frame
 
 __all__ = ["main", "quickest"]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.clips import ClipSize, moving_planes
 from benchmarks.flops import flops
-from vmafsal.batch import Preparer
-from vmafsal.frame import Frame
-from vmafsal.model import load_model
-from vmafsal.options import parse_device
-from vmafsal.pipeline import Scorer, score
-from vmafsal.session import Session
+from vmafsal.infer.pipeline import Scorer, score
+from vmafsal.infer.session import Session
+from vmafsal.job import parse_device
+from vmafsal.models.model import load_model
+from vmafsal.picture.batch import Preparer
+from vmafsal.video.frame import Frame
 
 __all__ = ["main", "query_gpu"]
 
@@ -32,7 +32,6 @@ def main(
     device: str,
     fused: bool,
     tf32: bool,
-    cuda_graph: bool,
     seconds: float,
 ) -> dict[str, Any]:
     """Run frames that are in memory through the pipeline, and through the session alone.
@@ -43,7 +42,7 @@ def main(
         width, height: of the frames, 8-bit 4:2:0.
         batch_size: frames in one inference.
         device: as --device.
-        fused, tf32, cuda_graph: as Session takes them.
+        fused, tf32: as Session takes them.
         seconds: how long each count takes at least.
     Returns:
         model (its id) and provider; frame_seconds through the pipeline, from planes to means;
@@ -54,7 +53,7 @@ def main(
     _, index = parse_device(device)
     before = _used_mib(index) if device != "cpu" else None
     loaded = load_model(model)
-    session = Session(loaded, device, tf32=tf32, fused=fused, cuda_graph=cuda_graph)
+    session = Session(loaded, device, tf32=tf32, fused=fused)
     policy = loaded.policy.with_options(short_side="native" if native else None)
     scorer = Scorer.of(session, policy)
     size = ClipSize(width, height, _FRAMES_KEPT)

@@ -26,10 +26,10 @@ from typing import Any
 from typer.main import get_command
 
 from benchmarks.sizing import newest_reports, size_up
-from vmafsal.color import MATRICES
-from vmafsal.model import OPERATORS, load_model
-from vmafsal.options import MODEL_VARIABLE
-from vmafsal.registry import packaged_registry
+from vmafsal.job import MODEL_VARIABLE
+from vmafsal.models.model import OPERATORS, load_model
+from vmafsal.models.registry import packaged_registry
+from vmafsal.picture.color import MATRICES
 
 __all__ = ["PARTS", "command_tree", "fill", "main", "pages", "same", "training_tree"]
 

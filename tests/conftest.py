@@ -56,7 +56,7 @@ def draw_yuv(
     frames: int, height: int, width: int, chroma: str = "420", bit_depth: int = 8, seed: int = 0
 ) -> bytes:
     """A bright disc that wanders over a gradient with noise, as raw planar YUV."""
-    from vmafsal.frame import Chroma, chroma_size
+    from vmafsal.video.frame import Chroma, chroma_size
 
     names: dict[str, Chroma] = {"420": "420", "422": "422", "444": "444", "400": "400"}
     noise = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ import pytest
 import vmafsal
 from tests.conftest import PLACEHOLDER, ROOT, draw_yuv
 from tests.networks import student
-from vmafsal import FrameFeatures, Result, extract
+from vmafsal import FrameFeatures, Run, extract
 from vmafsal.errors import InputError, UsageError
 
 DEMO = ROOT / "fixtures" / "yuv"
@@ -26,7 +26,7 @@ def clip(tmp_path: Path) -> Path:
 
 def test_facts_come_before_the_first_frame(clip: Path) -> None:
     with extract(clip, model=PLACEHOLDER, width=64, height=48) as result:
-        assert isinstance(result, Result)
+        assert isinstance(result, Run)
         assert (result.info.width, result.info.height, result.frame_count) == (64, 48, 5)
         assert result.provider == "CPUExecutionProvider"
         assert result.models["saliency_mean"].id == "mobilesal_placeholder_v0"

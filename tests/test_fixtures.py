@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fixtures.yuv import draw
-from vmafsal.source import check_pair, open_source
+from vmafsal.video import check_pair, open_source
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "yuv"
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from tests.conftest import ORACLE
 from vmafsal import extract
 from vmafsal.cli.app import app
-from vmafsal.options import Job, parse_features
-from vmafsal.result import Result
+from vmafsal.job import Job, parse_features
+from vmafsal.run import Run
 
 pytestmark = pytest.mark.oracle
 
@@ -109,8 +109,8 @@ def test_students_score_sizes_that_the_c_tool_cannot(student: str, tmp_path: Pat
     """576x324, 353x287, and every size from 17x17 to 40x40."""
     import numpy as np
 
-    from vmafsal.model import load_model
-    from vmafsal.session import Session
+    from vmafsal.infer.session import Session
+    from vmafsal.models.model import load_model
 
     path = str(ORACLE / "peer_models" / f"{student}.onnx")
     clips = ORACLE / "clips"
@@ -135,10 +135,10 @@ def test_students_score_sizes_that_the_c_tool_cannot(student: str, tmp_path: Pat
             height=size,
             features=parse_features([f"mobilesal=model_path={path}"]),
         )
-        (frame,) = Result(job).read().frames
+        (frame,) = Run(job).read().frames
         # By hand: convert, replicate the last row and column up to a multiple of 8, crop the map.
-        from vmafsal.color import frame_to_tensor
-        from vmafsal.source import open_source
+        from vmafsal.picture.color import frame_to_tensor
+        from vmafsal.video import open_source
 
         with open_source(str(clip), width=size, height=size) as source:
             (picture,) = source.frames()

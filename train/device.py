@@ -11,7 +11,7 @@ import torch
 from torch.distributed import destroy_process_group, init_process_group
 
 from vmafsal.errors import DeviceError
-from vmafsal.options import parse_device
+from vmafsal.job import parse_device
 
 __all__ = ["World", "autocast_dtype", "choose_device", "distributed", "process_world"]
 

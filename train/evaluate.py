@@ -21,13 +21,13 @@ from train.measure import (
     refuse_other_aspect,
     result_row,
 )
-from train.metrics import BLOCK_SIZES, ImageScores, score_map
 from train.output import progress_bar, refuse_unwritable, write_whole
 from train.predict import Predictor, resize_map
 from train.provenance import provenance
 from train.report import RESAMPLES, SEED, markdown_table, model_labels
 from vmafsal.errors import InputError, UsageError
-from vmafsal.model import load_model
+from vmafsal.metrics.salient_object import BLOCK_SIZES, ImageScores, score_map
+from vmafsal.models.model import load_model
 
 __all__ = ["SCHEMA", "app"]
 

@@ -24,8 +24,8 @@ from train.checkpoint import Checkpoint
 from train.output import write_whole
 from train.provenance import sha256_of
 from vmafsal.errors import InputError, ModelError, UsageError
-from vmafsal.model import load_model
-from vmafsal.session import Session
+from vmafsal.infer.session import Session
+from vmafsal.models.model import load_model
 
 __all__ = ["Exported", "export_student", "fold_batch_norm", "gate_failure", "parity", "to_onnx"]
 

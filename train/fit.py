@@ -29,7 +29,7 @@ from train.output import Progress
 from train.recipe import Recipe
 from train.samples import Key, Samples
 from vmafsal.errors import InputError, UsageError
-from vmafsal.sidecar import IMAGENET_MEAN, IMAGENET_STD
+from vmafsal.models.sidecar import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["fit", "fold_iou", "normalise"]
 

@@ -19,11 +19,11 @@ from train.data import (
     read_gray,
     read_rgb,
 )
-from train.metrics import BLOCK_SIZES, ImageScores, score_map
 from train.output import Progress, silent
 from train.predict import Predictor, ShortSide, resize_map
 from train.report import per_image, summarise
 from vmafsal.errors import InputError, UsageError
+from vmafsal.metrics.salient_object import BLOCK_SIZES, ImageScores, score_map
 
 __all__ = [
     "Measured",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.color import frame_to_tensor
 from vmafsal.errors import ModelError
-from vmafsal.frame import Frame
-from vmafsal.resample import Resampler
-from vmafsal.session import Session
+from vmafsal.infer.session import Session
+from vmafsal.picture.color import frame_to_tensor
+from vmafsal.picture.resample import Resampler
+from vmafsal.video.frame import Frame
 
 if TYPE_CHECKING:
-    from vmafsal.model import Model
+    from vmafsal.models.model import Model
 
 __all__ = ["Predictor", "ShortSide", "resize_map"]
 
@@ -29,10 +29,10 @@ class Predictor:
     """A model that answers pictures with maps.
 
     Args:
-        model: what vmafsal.model.load_model returned.
+        model: what vmafsal.models.model.load_model returned.
         short_side: what the picture is resampled to.
         threads: of ONNX Runtime on the CPU.
-        device: as vmafsal.session.Session takes it.
+        device: as vmafsal.infer.session.Session takes it.
     Raises:
         ModelError: if a short side is given for a model that takes one size only.
         DeviceError: if the device is not there.

@@ -17,9 +17,9 @@ from train.data import images_in, read_density, read_rgb
 from train.gaze import peak_normalised
 from train.output import Progress, silent, write_whole
 from vmafsal.errors import InputError, OutputError, UsageError
-from vmafsal.model import load_model
-from vmafsal.session import Session
-from vmafsal.sidecar import IMAGENET_MEAN, IMAGENET_STD
+from vmafsal.infer.session import Session
+from vmafsal.models.model import load_model
+from vmafsal.models.sidecar import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["Gate", "gate_from_gaze", "gated", "pseudo_label", "soft_label"]
 

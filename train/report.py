@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.metrics import ImageScores
+from vmafsal.metrics.salient_object import ImageScores
 
 __all__ = ["RESAMPLES", "markdown_table", "model_labels", "per_image", "summarise"]
 

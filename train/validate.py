@@ -18,9 +18,9 @@ from train.output import Progress, progress_bar, refuse_unwritable, silent, writ
 from train.predict import Predictor
 from train.provenance import provenance
 from vmafsal.errors import InputError, UsageError, VmafsalError
-from vmafsal.model import Model, load_model
-from vmafsal.registry import packaged_registry, read_registry
-from vmafsal.verify import Check, verify
+from vmafsal.models.model import Model, load_model
+from vmafsal.models.registry import packaged_registry, read_registry
+from vmafsal.models.verify import Check, verify
 
 __all__ = ["SCORE_LIMIT", "check_card", "check_checkpoint", "check_scores", "validate"]
 
@@ -108,7 +108,7 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
     from train.architectures import architecture, build
     from train.checkpoint import load_checkpoint
     from train.export import PARITY_LIMIT, parity
-    from vmafsal.session import Session
+    from vmafsal.infer.session import Session
 
     state = load_checkpoint(path)
     arch = state.config["arch"]

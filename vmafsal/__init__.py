@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmafsal.api import extract
-    from vmafsal.features import FrameFeatures
-    from vmafsal.result import Result
+    from vmafsal.features.frame import FrameFeatures
+    from vmafsal.run import Run
 
-__all__ = ["FrameFeatures", "Result", "__version__", "extract"]
+__all__ = ["FrameFeatures", "Run", "__version__", "extract"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FrameFeatures": "vmafsal.features",
-    "Result": "vmafsal.result",
+    "FrameFeatures": "vmafsal.features.frame",
+    "Run": "vmafsal.run",
     "extract": "vmafsal.api",
 }
 

@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from vmafsal.options import Feature, Job, parse_features
-from vmafsal.result import Result
+from vmafsal.job import Feature, Job, parse_features
+from vmafsal.run import Run
 
 if TYPE_CHECKING:
-    from vmafsal.frame import Chroma
-    from vmafsal.options import Compute, Hwaccel
-    from vmafsal.sidecar import ColorMatrix, ColorRange
+    from vmafsal.job import Hwaccel
+    from vmafsal.models.sidecar import ColorMatrix, ColorRange
+    from vmafsal.video.frame import Chroma
 
 __all__ = ["extract"]
 
@@ -38,9 +38,8 @@ def extract(
     threads: int | None = None,
     batch_size: int | None = None,
     tf32: bool = False,
-    compute: Compute = "exact",
     hwaccel: Hwaccel = "none",
-) -> Result:
+) -> Run:
     """Per-frame saliency of a video.
 
     Args:
@@ -60,7 +59,6 @@ def extract(
         threads: of the CPU provider; None is one a core.
         batch_size: frames in one inference; None chooses by their size.
         tf32: let CUDA take products in TF32.
-        compute: "exact", or "fast" for what the CPU gains from (needs the extra openvino).
         hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
             can.
     Returns:
@@ -79,7 +77,7 @@ def extract(
         Feature(model=spec, color=color, range=range, short_side=short_side, name=tag or None)
         for tag, spec in models
     )
-    return Result(
+    return Run(
         Job(
             distorted=os.fspath(path),
             reference=None if reference is None else os.fspath(reference),
@@ -97,7 +95,6 @@ def extract(
             threads=threads,
             batch_size=batch_size,
             tf32=tf32,
-            compute=compute,
             hwaccel=hwaccel,
         )
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from vmafsal.errors import UsageError
-from vmafsal.options import Job, parse_features
+from vmafsal.job import Job, parse_features
 
 __all__ = ["build_job", "whole_number"]
 
@@ -49,7 +49,6 @@ def build_job(
     gpumask: str = "0",
     tf32: bool = False,
     hwaccel: str = "none",
-    compute: str = "exact",
 ) -> Job:
     """The Job that the options of the main command describe, under their own names.
 
@@ -74,7 +73,6 @@ def build_job(
         batch_size=_choose_batch_size(batch_size),
         tf32=tf32,
         hwaccel=cast("Any", hwaccel),  # Job checks what the type promises
-        compute=cast("Any", compute),
     )
 
 

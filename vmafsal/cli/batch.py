@@ -13,8 +13,8 @@ from vmafsal.cli.console import say, workers_table
 from vmafsal.errors import UsageError
 
 if TYPE_CHECKING:
-    from vmafsal.clips.engine import Demand, Engine
-    from vmafsal.clips.record import Record
+    from vmafsal.library.engine import Demand, Engine
+    from vmafsal.library.record import Record
 
 __all__ = ["batch"]
 
@@ -142,7 +142,6 @@ def batch(
     threads: options.Threads = None,
     batch_size: options.BatchSize = "auto",
     tf32: options.TF32 = False,
-    compute: options.Compute = "exact",
     gpumask: options.Gpumask = "0",
     json: options.JSON = False,
     xml: options.XML = False,
@@ -169,7 +168,6 @@ def batch(
         "gpumask": gpumask,
         "tf32": tf32,
         "hwaccel": hwaccel,
-        "compute": compute,
         "json": json,
         "xml": xml,
         "csv": csv,
@@ -205,16 +203,16 @@ def _run(
     quiet: bool,
 ) -> int:
     """Do it; the number of clips that failed."""
-    from vmafsal.clips.engine import Died
-    from vmafsal.clips.manifest import read_clips
-    from vmafsal.clips.run import (
+    from vmafsal.library.engine import Died
+    from vmafsal.library.manifest import read_clips
+    from vmafsal.library.run import (
         Through,
         choose_demand,
         describe_models,
         run_clips,
         take_shard,
     )
-    from vmafsal.clips.summary import Summary
+    from vmafsal.library.summary import Summary
 
     clips = read_clips(inputs, output_dir, defaults)
     name = "summary.jsonl"
@@ -257,10 +255,10 @@ def _run(
 
 def _choose_engine(demand: Demand, cluster: str | None) -> Engine:
     if cluster is None:
-        from vmafsal.clips.workers import Processes
+        from vmafsal.library.workers import Processes
 
         return Processes(demand)
-    from vmafsal.clips.cluster import Actors
+    from vmafsal.library.cluster import Actors
 
     return Actors(demand, cluster)
 

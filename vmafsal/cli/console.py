@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vmafsal.clips.engine import Event
-    from vmafsal.clips.run import Through
-    from vmafsal.features import FrameFeatures
-    from vmafsal.result import Result
+    from vmafsal.features.frame import FrameFeatures
+    from vmafsal.library.engine import Event
+    from vmafsal.library.run import Through
+    from vmafsal.run import Run
 
 __all__ = ["progress", "say", "workers_table"]
 
@@ -24,7 +24,7 @@ def say(sentence: str) -> None:
 
 
 @contextmanager
-def progress(result: Result, quiet: bool) -> Generator[Iterable[FrameFeatures]]:
+def progress(result: Run, quiet: bool) -> Generator[Iterable[FrameFeatures]]:
     """Iterate a result, with a bar where standard error is a terminal.
 
     Args:
@@ -79,8 +79,8 @@ def workers_table(
     Yields:
         what is to be called with every event; it returns how many clips are through.
     """
-    from vmafsal.clips.engine import Progress, Started
-    from vmafsal.clips.run import Through
+    from vmafsal.library.engine import Progress, Started
+    from vmafsal.library.run import Through
 
     state = dict.fromkeys(range(workers), ("", "starting"))
     through = 0

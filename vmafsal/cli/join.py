@@ -13,8 +13,8 @@ from vmafsal.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vmafsal.join import How, Pair
     from vmafsal.logs import Log, NumberFormat
+    from vmafsal.logs.join import How, Pair
 
 __all__ = ["join"]
 
@@ -109,9 +109,9 @@ def join(
         bool, typer.Option("-q", "--quiet", help="Print neither the table nor the closing line.")
     ] = False,
 ) -> None:
-    from vmafsal.join import correlations, join_logs
     from vmafsal.logs import parse_precision
     from vmafsal.logs.file import open_log
+    from vmafsal.logs.join import correlations, join_logs
     from vmafsal.logs.parquet import check_parquet
     from vmafsal.logs.read import read_log
 

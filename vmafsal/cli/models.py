@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from vmafsal.model import Model
+    from vmafsal.models.model import Model
 
 __all__ = ["app"]
 
@@ -38,8 +38,8 @@ def list_models(context: typer.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from vmafsal.model import load_model
-    from vmafsal.registry import packaged_registry
+    from vmafsal.models.model import load_model
+    from vmafsal.models.registry import packaged_registry
 
     registry = packaged_registry()
     console = Console()
@@ -79,7 +79,7 @@ def show(
 
     Example: vmafsal models show mobilesal_placeholder_v0
     """
-    from vmafsal.model import load_model
+    from vmafsal.models.model import load_model
 
     loaded = load_model(model)
     policy = loaded.policy
@@ -130,7 +130,7 @@ def verify(
 
     Example: vmafsal models verify
     """
-    from vmafsal.verify import verify as check_all
+    from vmafsal.models.verify import verify as check_all
 
     checks = check_all(path)
     for check in checks:

@@ -17,7 +17,6 @@ __all__ = [
     "XML",
     "BatchSize",
     "Bitdepth",
-    "Compute",
     "Cpumask",
     "Device",
     "Distorted",
@@ -247,17 +246,6 @@ TF32 = Annotated[
         "--tf32",
         help="Let CUDA round the factors of products to TF32, which is faster and moves each "
         "frame's mean a little.",
-        rich_help_panel=_MODEL,
-    ),
-]
-
-Compute = Annotated[
-    str,
-    typer.Option(
-        "--compute",
-        metavar="exact|fast",
-        help="How a CPU computes: exact is ONNX Runtime in float32; fast takes OpenVINO where it "
-        "is the faster (extra vmafsal[openvino]), and each frame's mean stays within 0.001.",
         rich_help_panel=_MODEL,
     ),
 ]

@@ -15,9 +15,9 @@ from vmafsal.errors import UsageError
 from vmafsal.jobs import build_job
 
 if TYPE_CHECKING:
+    from vmafsal.job import Job
     from vmafsal.logs import NumberFormat
-    from vmafsal.options import Job
-    from vmafsal.result import Result
+    from vmafsal.run import Run
 
 __all__ = ["EPILOG", "ScoreCommand", "score"]
 
@@ -96,7 +96,6 @@ def score(
     threads: options.Threads = None,
     batch_size: options.BatchSize = "auto",
     tf32: options.TF32 = False,
-    compute: options.Compute = "exact",
     gpumask: options.Gpumask = "0",
     output: options.Output = None,
     json: options.JSON = False,
@@ -140,7 +139,6 @@ def score(
         gpumask=gpumask,
         tf32=tf32,
         hwaccel=hwaccel,
-        compute=compute,
     )
     ignored = [
         name
@@ -171,7 +169,7 @@ def _run(
     from vmafsal.logs import choose_format, format_log, parse_precision
     from vmafsal.logs.file import open_log
     from vmafsal.logs.ndjson import FrameStream
-    from vmafsal.result import Result
+    from vmafsal.run import Run
 
     number = parse_precision(precision)
     fmt = choose_format(output, **formats)
@@ -180,7 +178,7 @@ def _run(
     with ExitStack() as stack:
         stream = stack.enter_context(FrameStream(stream_to, number, inputs)) if stream_to else None
         file = stack.enter_context(open_log(log_to, inputs)) if log_to else None
-        result = stack.enter_context(Result(job))
+        result = stack.enter_context(Run(job))
         told = _tell_news(result, 0, quiet)
         with progress(result, quiet) as frames:
             for frame in frames:
@@ -201,7 +199,7 @@ def _run(
             _close(result, pooled, number)
 
 
-def _tell_news(result: Result, told: int, quiet: bool) -> int:
+def _tell_news(result: Run, told: int, quiet: bool) -> int:
     """Say the notices that are new; returns how many were said so far."""
     notices = result.notices
     if not quiet:
@@ -210,7 +208,7 @@ def _tell_news(result: Result, told: int, quiet: bool) -> int:
     return len(notices)
 
 
-def _close(result: Result, pooled: dict[str, float], number: NumberFormat) -> None:
+def _close(result: Run, pooled: dict[str, float], number: NumberFormat) -> None:
     count = len(result.frames)
     means = ", ".join(f"{name} {number.format(mean)}" for name, mean in pooled.items())
     rate = count / result.elapsed_seconds if result.elapsed_seconds else 0.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from vmafsal.features import FrameFeatures
-from vmafsal.pool import Pooled, pool
+from vmafsal.features.frame import FrameFeatures
+from vmafsal.features.pooling import Pooled, pool
 
 __all__ = ["Log", "LogFormat"]
 

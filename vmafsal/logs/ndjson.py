@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import BinaryIO
 
-from vmafsal.features import FrameFeatures
+from vmafsal.features.frame import FrameFeatures
 from vmafsal.logs.file import check_destination, open_stream, output_error, silence
 from vmafsal.logs.number import NumberFormat
 

@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from vmafsal.errors import InputError
-from vmafsal.features import FrameFeatures
+from vmafsal.features.frame import FrameFeatures
 from vmafsal.logs.dialects import recognise
 from vmafsal.logs.log import Log
 

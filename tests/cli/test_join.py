@@ -1,0 +1,309 @@
+"""vmafsal join: what it writes, prints and refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from tests.conftest import ORACLE
+from vmafsal.cli.join import join
+from vmafsal.errors import InputError, OutputError, UsageError, VmafsalError
+from vmafsal.logs import format_log, parse_precision
+from vmafsal.logs.join import join_logs
+from vmafsal.logs.read import read_log
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+DOCS = Path(__file__).parents[2] / "docs"
+CLIP = "synthetic_64x48_yuv420p_8f__"
+SALIENCY = str(GOLDEN / f"{CLIP}mobilesal.json")
+STUDENT = str(GOLDEN / f"{CLIP}saliency_student_v1.json")
+VMAF = str(GOLDEN / f"{CLIP}vmaf_psnr.json")
+
+
+def run(*arguments: str | Path) -> Result:
+    """`vmafsal join` with these arguments, its errors left to the caller."""
+    app = typer.Typer()
+    app.command()(join)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, VmafsalError):
+        raise result.exception
+    return result
+
+
+def test_json_is_written_and_the_table_printed(tmp_path: Path) -> None:
+    output = tmp_path / "combined.json"
+    result = run(SALIENCY, VMAF, "-o", output)
+    assert result.exit_code == 0
+    log = read_log(str(output))
+    assert log.feature_names[-1] == "vmaf"
+    text = output.read_text()
+    assert text == format_log(log, "json", parse_precision(None))
+    row = next(line for line in result.stdout.splitlines() if "psnr_y" in line)
+    # As scipy.stats.pearsonr and spearmanr say of the two columns.
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        "saliency_mean",
+        "psnr_y",
+        "0.9066",
+        "0.8810",
+        "8",
+    ]
+    assert "8 frames, 19 columns, 2 logs." in result.stdout
+
+
+@pytest.mark.parametrize("fmt", ["json", "xml", "csv", "sub"])
+def test_ending_decides(tmp_path: Path, fmt: Any) -> None:
+    output = tmp_path / f"combined.{fmt}"
+    run(SALIENCY, VMAF, "-o", output)
+    joined = read_log(str(output))
+    assert joined.frames == join_logs({"a": read_log(SALIENCY), "b": read_log(VMAF)}).frames
+    if fmt != "json":
+        assert output.read_text() == format_log(joined, fmt, parse_precision(None))
+
+
+def test_libvmaf_csv_and_tidy_csv(tmp_path: Path) -> None:
+    run(SALIENCY, VMAF, "-o", tmp_path / "vmaf.csv")
+    run(SALIENCY, VMAF, "-o", tmp_path / "tidy.csv", "--format", "tidy")
+    ours = (tmp_path / "vmaf.csv").read_text()
+    tidy = (tmp_path / "tidy.csv").read_text()
+    assert ours == tidy.replace("\n", ",\n")
+    rows = list(csv.DictReader(io.StringIO(tidy)))
+    assert len(rows) == 8
+    assert float(rows[7]["vmaf"]) == 96.489387
+
+
+def test_parquet(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    output = tmp_path / "combined.parquet"
+    full = GOLDEN / f"{CLIP}mobilesal.max.json"
+    run(full, VMAF, "-o", output)
+    table = parquet.read_table(output)
+    assert table.column_names[:3] == ["frameNum", "saliency_mean", "integer_adm2"]
+    assert table["frameNum"].to_pylist() == list(range(8))
+    assert table["saliency_mean"].to_pylist() == read_log(str(full)).column("saliency_mean")
+    provenance = json.loads(table.schema.metadata[b"vmafsal"])
+    assert provenance["join"]["logs"][1]["file"] == VMAF
+    with pytest.raises(UsageError, match="leave --precision out"):
+        run(SALIENCY, VMAF, "-o", output, "--precision", "max")
+
+
+def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
+    with pytest.raises(OutputError, match=r"pip install 'vmafsal\[parquet\]'"):
+        run(SALIENCY, VMAF, "-o", tmp_path / "combined.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_output_holds_the_log_alone() -> None:
+    result = run(SALIENCY, VMAF, "-o", "-")
+    assert json.loads(result.stdout)["frames"][0]["metrics"]["saliency_mean"] == 0.516902
+    assert "Spearman" in result.stderr
+
+
+def test_without_output_the_table_is_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(SALIENCY, VMAF)
+    assert "Spearman" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet(tmp_path: Path) -> None:
+    result = run(SALIENCY, VMAF, "-o", tmp_path / "combined.json", "--quiet")
+    assert result.output == ""
+    assert (tmp_path / "combined.json").exists()
+
+
+def test_constant_column_has_no_coefficient(tmp_path: Path) -> None:
+    path = tmp_path / "constant.csv"
+    path.write_text("Frame,a,\n" + "".join(f"{n},0.1,\n" for n in range(8)))
+    result = run(SALIENCY, path)
+    row = next(line for line in result.stdout.splitlines() if "saliency_mean" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")[2:]] == ["–", "–", "8"]
+
+
+def test_nothing_to_correlate() -> None:
+    assert (
+        "nothing to correlate"
+        in run(VMAF, VMAF.replace(".json", ".xml"), "--suffix", f"{VMAF}=a").stdout
+    )
+
+
+def test_names_with_brackets_are_printed_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Frame,[bold]x[/bold],\n" + "".join(f"{n},{n},\n" for n in range(8)))
+    assert "[bold]x[/bold]" in run(SALIENCY, path).stdout
+
+
+def test_three_logs_of_three_formats(tmp_path: Path) -> None:
+    output = tmp_path / "combined.xml"
+    vmaf = VMAF.replace(".json", ".csv")
+    run(
+        SALIENCY.replace(".json", ".sub"),
+        vmaf,
+        STUDENT,
+        "-o",
+        output,
+        "--suffix",
+        f"{Path(STUDENT).name}=v1",
+    )
+    log = read_log(str(output))
+    assert len(log.feature_names) == 20
+    assert log.feature_names[-1] == "saliency_mean_v1"
+
+
+def test_take_and_suffix_by_path_or_name(tmp_path: Path) -> None:
+    output = tmp_path / "combined.json"
+    run(SALIENCY, STUDENT, "--take", f"saliency_mean={STUDENT}", "-o", output)
+    assert read_log(str(output)).frames == read_log(STUDENT).frames
+    other = tmp_path / Path(STUDENT).name
+    other.write_bytes(Path(STUDENT).read_bytes())
+    with pytest.raises(UsageError, match="name the whole path"):
+        run(other, STUDENT, "--suffix", f"{other.name}=a")
+
+
+def test_file_name_with_an_equals_sign(tmp_path: Path) -> None:
+    path = tmp_path / "crf=23.json"
+    path.write_bytes(Path(SALIENCY).read_bytes())
+    result = run(SALIENCY, path, "--suffix", f"{path}=crf23")
+    assert "saliency_mean_crf23" in result.stdout
+
+
+@pytest.mark.parametrize("text", ["tag", "=tag", f"{SALIENCY}="])
+def test_suffix_of_another_shape(text: str) -> None:
+    with pytest.raises(UsageError, match="--suffix takes FILE=TAG"):
+        run(SALIENCY, VMAF, "--suffix", text)
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        run(SALIENCY, SALIENCY)
+    with pytest.raises(UsageError, match="two logs or more"):
+        run(SALIENCY)
+    with pytest.raises(UsageError, match="significant digits"):
+        run(SALIENCY, VMAF, "--precision", "18")
+    with pytest.raises(UsageError, match="--take names"):
+        run(SALIENCY, VMAF, "--take", "vmaf=other.json")
+    assert run(SALIENCY, VMAF, "--how", "outer").exit_code == 2
+    assert run(SALIENCY, VMAF, "--format", "yaml").exit_code == 2
+    assert run().exit_code == 2
+
+
+def test_precision(tmp_path: Path) -> None:
+    output = tmp_path / "combined.csv"
+    run(GOLDEN / f"{CLIP}mobilesal.max.json", VMAF, "-o", output, "--precision", "max")
+    assert output.read_text().splitlines()[1].startswith("0,0.51690198106613627,")
+
+
+def test_input_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "score.json"
+    path.write_bytes(Path(SALIENCY).read_bytes())
+    with pytest.raises(OutputError, match="would be lost"):
+        run(path, VMAF, "-o", path)
+    assert path.read_bytes() == Path(SALIENCY).read_bytes()
+
+
+def test_nothing_is_left_when_it_fails(tmp_path: Path) -> None:
+    output = tmp_path / "combined.json"
+    with pytest.raises(InputError, match="does not exist"):
+        run(SALIENCY, tmp_path / "missing.json", "-o", output)
+    subsampled = GOLDEN / f"{CLIP}mobilesal.subsample3.json"
+    with pytest.raises(
+        InputError, match=r"lacks frames 1-2, 4-5, 7\. Use --how inner to join the 3"
+    ):
+        run(VMAF, subsampled, "-o", output)
+    assert list(tmp_path.iterdir()) == []
+    run(VMAF, subsampled, "-o", output, "--how", "inner")
+    assert [frame.index for frame in read_log(str(output)).frames] == [0, 3, 6]
+
+
+def test_docs_show_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (DOCS / "join.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("score.json").write_bytes(Path(SALIENCY).read_bytes())
+    Path("vmaf.json").write_bytes(Path(VMAF).read_bytes())
+    Path("every3rd.json").write_bytes((GOLDEN / f"{CLIP}mobilesal.subsample3.json").read_bytes())
+    result = run("score.json", "vmaf.json", "-o", "combined.json")
+    assert f"$ vmafsal join score.json vmaf.json -o combined.json\n{result.stdout}```" in text
+    with pytest.raises(InputError) as caught:
+        run("vmaf.json", "every3rd.json", "-o", "combined.json")
+    assert f"every3rd.json -o combined.json\nvmafsal: {caught.value}\n" in text
+
+
+def test_docs_name_every_option() -> None:
+    text = (DOCS / "join.md").read_text("utf-8")
+    app = typer.Typer()
+    app.command()(join)
+    for parameter in typer.main.get_command(app).params:
+        for name in parameter.opts:
+            assert not name.startswith("--") or "completion" in name or f"`{name}" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_reader_that_leaves_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmafsal", "join", SALIENCY, VMAF],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait() == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_name_that_the_format_cannot_carry(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Frame,PSNR (dB)\n" + "".join(f"{n},{n}\n" for n in range(8)))
+    with pytest.raises(OutputError, match=r"'PSNR \(dB\)': give it another name"):
+        run(SALIENCY, path, "-o", tmp_path / "combined.xml")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["odd.csv"]
+
+
+def test_feature_length_logs(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    count = 100_000
+    for name, columns in {"score": ["saliency_mean"], "vmaf": ["vmaf", "psnr_y"]}.items():
+        rows = (
+            ",".join([str(n), *(f"{draw.random():.6f}" for _ in columns)]) for n in range(count)
+        )
+        text = ",".join(["Frame", *columns]) + ",\n" + ",\n".join(rows) + ",\n"
+        (tmp_path / f"{name}.csv").write_text(text)
+    output = tmp_path / "combined.csv"
+    result = run(tmp_path / "score.csv", tmp_path / "vmaf.csv", "-o", output)
+    assert f"{count} frames, 3 columns, 2 logs." in result.stdout
+    lines = output.read_text().splitlines()
+    assert len(lines) == count + 1
+    left = (tmp_path / "score.csv").read_text().splitlines()
+    right = (tmp_path / "vmaf.csv").read_text().splitlines()
+    assert lines[-1] == left[-1] + right[-1].partition(",")[2]
+
+
+@pytest.mark.oracle
+@pytest.mark.oracle
+def test_every_recorded_pair_joins(tmp_path: Path) -> None:
+    joined = 0
+    for vmaf in sorted((ORACLE / "expected").glob("*__vmaf_psnr.*")):
+        clip = vmaf.name.partition("__")[0]
+        for score in sorted((ORACLE / "expected").glob(f"{clip}__*")):
+            if "vmaf_psnr" in score.name or any(
+                option in score.name for option in ("skip2", "frame_cnt5", "subsample3")
+            ):
+                continue
+            output = tmp_path / "combined.json"
+            run(score, vmaf, "-o", output, "-q")
+            log = read_log(str(output))
+            assert log.feature_names == ["saliency_mean", *read_log(str(vmaf)).feature_names]
+            joined += 1
+    assert joined >= 80

@@ -1,0 +1,284 @@
+"""Validation: what is true passes, each lie is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("scipy")
+
+import typer
+from typer.testing import CliRunner
+
+from tests.drawn_corpus import draw_duts
+from tests.networks import node, save
+from train.measure import measure, open_pairs, result_row
+from train.predict import Predictor
+from train.validate import SCORE_LIMIT, check_checkpoint, validate
+from vmafsal.errors import InputError, ModelError, UsageError
+from vmafsal.models.model import load_model
+
+app = typer.Typer()
+app.command()(validate)
+
+
+def run(*options: str | Path) -> Any:
+    return CliRunner().invoke(app, [str(option) for option in options])
+
+
+def write_registry(folder: Path, **changes: Any) -> None:
+    model = load_model(str(folder / "bright.onnx"))
+    entry = {
+        "id": "bright",
+        "onnx": "bright.onnx",
+        "sha256": model.sha256,
+        "opset": 17,
+        "kind": "saliency",
+        "license": "BSD-3-Clause-Plus-Patent",
+        "smoke": False,
+        "status": "production",
+    }
+    registry = {"schema_version": 1, "default": "bright", "models": [entry | changes]}
+    (folder / "registry.json").write_text(json.dumps(registry))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus `drawn`, and `models`, whose sidecar and card state what was measured on it."""
+    root = tmp_path_factory.mktemp("made")
+    corpus = draw_duts(root / "drawn", 12, 48, 64)
+    path = root / "models"
+    path.mkdir()
+    weights = {"w": np.full((1, 3, 1, 1), 2.0, np.float32), "b": np.array([-1.5], np.float32)}
+    nodes = [node("Conv", ["input", "w", "b"], "a"), node("Sigmoid", ["a"], "saliency_map")]
+    save(path / "bright.onnx", nodes, weights=weights)
+    model = load_model(str(path / "bright.onnx"))
+    scores = []
+    for only_kept_out in (False, True):
+        pairs = open_pairs(corpus, only_kept_out)
+        predictors = [Predictor(model, side) for side in ("native", 32)]
+        for result in measure(predictors, pairs)[0]:
+            row = result_row(result.facts("drawn", only_kept_out), result.stems, result.scores)
+            hidden = ("model", "sha256", "worst", "images")
+            scores.append({key: value for key, value in row.items() if key not in hidden})
+    (path / "bright.json").write_text(json.dumps({"id": "bright", "scores": scores}))
+    figures = "\n".join(
+        f"{score['iou']:.3f} {score['mae']:.3f} {score['mean_error']:.3f}" for score in scores
+    )
+    (path / "bright.md").write_text(f"# bright\n\nsha256 `{model.sha256}`\n\n{figures}\n")
+    write_registry(path)
+    return root
+
+
+@pytest.fixture
+def corpus(made: Path) -> Path:
+    return made / "drawn"
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of the registry that the test may spoil."""
+    return Path(shutil.copytree(made / "models", tmp_path / "models"))
+
+
+def failures(result: Any) -> list[str]:
+    return [line for line in result.output.splitlines() if line.startswith("FAILED")]
+
+
+def test_what_is_true_passes(folder: Path, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "verdicts.json"
+    result = run(folder, "--data", corpus, "--out-json", out)
+    assert result.exit_code == 0, result.output
+    document = json.loads(out.read_text())
+    assert document["passed"] is True
+    assert document["models"] == [
+        {"id": "bright", "sha256": load_model(str(folder / "bright.onnx")).sha256}
+    ]
+    measured = [check for check in document["checks"] if check["name"].startswith("scores on")]
+    assert [check["name"] for check in measured] == [
+        "scores on drawn, all, at native",
+        "scores on drawn, all, at 32",
+        "scores on drawn, kept out, at native",
+        "scores on drawn, kept out, at 32",
+    ]
+    assert len(document["scores"]) == 4
+    assert document["scores"][0]["measured"]["iou"] == document["scores"][0]["recorded"]["iou"]
+    assert document["provenance"]["versions"]["numpy"] == np.__version__
+
+
+def test_this_checkouts_registry_passes() -> None:
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "registry: schema" in result.output
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def _set(index: int, key: str, value: Any) -> Change:
+    return lambda sidecar: sidecar["scores"][index].__setitem__(key, value)
+
+
+def _add(key: str, by: float) -> Change:
+    def change(sidecar: dict[str, Any]) -> None:
+        sidecar["scores"][0][key] += by
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_add("iou", -1.5 * SCORE_LIMIT), "scores on drawn, all, at native: iou is"),
+        (_add("s_measure", 1.5 * SCORE_LIMIT), "scores on drawn, all, at native: s_measure is"),
+        (_set(0, "n", 11), "11 images are recorded, 12 are there"),
+        (_set(0, "iou", float("nan")), "scores on drawn, all, at native: iou is"),
+    ],
+)
+def test_scores_that_are_not_reproduced(
+    folder: Path, corpus: Path, tmp_path: Path, change: Change, says: str
+) -> None:
+    sidecar = json.loads((folder / "bright.json").read_text())
+    change(sidecar)
+    (folder / "bright.json").write_text(json.dumps(sidecar))
+    result = run(folder, "--data", corpus, "--out-json", tmp_path / "v.json")
+    assert result.exit_code == 1
+    assert any(says in line for line in failures(result)), result.output
+    assert json.loads((tmp_path / "v.json").read_text())["passed"] is False
+
+
+def test_scores_within_the_limit_pass(folder: Path, corpus: Path) -> None:
+    sidecar = json.loads((folder / "bright.json").read_text())
+    sidecar["scores"][0]["max_f"] += 0.75 * SCORE_LIMIT
+    (folder / "bright.json").write_text(json.dumps(sidecar))
+    assert run(folder, "--data", corpus).exit_code == 0
+
+
+def test_a_set_that_no_sidecar_speaks_of(folder: Path, tmp_path: Path) -> None:
+    result = run(folder, "--data", draw_duts(tmp_path / "other", 1, 24, 32))
+    assert result.exit_code == 1
+    assert failures(result) == ["FAILED other: scores: no sidecar records a score on this set"]
+
+
+def test_other_weights_than_the_registrys(folder: Path) -> None:
+    write_registry(folder, sha256="0" * 64)
+    result = run(folder)
+    assert result.exit_code == 1
+    assert any("0" * 64 in line for line in failures(result)), result.output
+
+
+def test_a_registry_off_its_schema(folder: Path) -> None:
+    write_registry(folder, status="best")
+    result = run(folder)
+    assert result.exit_code == 1
+    assert any("'best' is not one of" in line for line in failures(result)), result.output
+
+
+def test_a_sidecar_off_its_schema(folder: Path, corpus: Path) -> None:
+    (folder / "bright.json").write_text(json.dumps({"id": "bright", "scores": [{"iou": 0.5}]}))
+    result = run(folder, "--data", corpus)
+    assert result.exit_code == 1
+    assert any("is a required property" in line for line in failures(result)), result.output
+
+
+def test_a_stale_card(folder: Path) -> None:
+    card = folder / "bright.md"
+    text = card.read_text()
+    sha256 = load_model(str(folder / "bright.onnx")).sha256
+    card.write_text(text.replace(sha256, "a" * 64))
+    (line,) = failures(run(folder))
+    assert f"names sha256 {'a' * 64}" in line
+    iou = json.loads((folder / "bright.json").read_text())["scores"][0]["iou"]
+    card.write_text(text.replace(f"{iou:.3f}", "0.123"))
+    (line,) = failures(run(folder))
+    assert f"lacks iou {iou:.3f} on drawn" in line
+
+
+def test_an_operator_off_the_allowlist(folder: Path) -> None:
+    nodes = [
+        node("NonZero", ["input"], "unused"),
+        node("ReduceMean", ["input"], "saliency_map", axes=[1]),
+    ]
+    save(folder / "bad.onnx", nodes)
+    result = run(folder / "bad.onnx")
+    assert result.exit_code == 1
+    assert any("NonZero" in line for line in failures(result)), result.output
+
+
+def test_bad_input(folder: Path, tmp_path: Path) -> None:
+    for options, kind, says in (
+        ([tmp_path / "absent"], ModelError, "absent"),
+        ([tmp_path], ModelError, "no registry.json"),
+        ([folder, "--data", tmp_path], None, "no sidecar records"),
+    ):
+        result = run(*options)
+        if kind is None:
+            assert result.exit_code == 1
+            assert says in result.output
+        elif isinstance(result.exception, kind):
+            assert says in str(result.exception)
+        else:
+            assert failures(result)
+            assert says in result.output
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """(checkpoint, folder of its export)."""
+    pytest.importorskip("torch")
+    import train.export
+    from tests.train.test_export import finished
+    from train.checkpoint import save_checkpoint
+
+    root = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        # The real sizes take seconds; tests of the export run them.
+        patch.setattr(train.export, "PARITY_SIZES", ((64, 64), (40, 72)))
+        state = finished("v1")
+        save_checkpoint(state, root / "last.pt")
+        train.export.export_student(state, root / "out", "student_v1")
+        yield root / "last.pt", root / "out"
+
+
+@pytest.mark.train
+def test_the_export_of_a_checkpoint_passes(trained: tuple[Path, Path]) -> None:
+    checkpoint, out = trained
+    result = run(out, "--checkpoint", checkpoint)
+    assert result.exit_code == 0, result.output
+    assert "ok     student_v1: parity with PyTorch: " in result.output
+
+
+@pytest.mark.train
+def test_another_checkpoint_fails(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    from train.checkpoint import load_checkpoint, save_checkpoint
+
+    checkpoint, out = trained
+    state = load_checkpoint(checkpoint)
+    name = next(key for key in state.best if key.startswith("head") and "bias" in key)
+    state.best[name] += 1e-3
+    save_checkpoint(state, tmp_path / "other.pt")
+    result = run(out, "--checkpoint", tmp_path / "other.pt")
+    assert result.exit_code == 1
+    (line,) = failures(result)
+    assert "parity with PyTorch" in line
+
+
+@pytest.mark.train
+def test_which_model_is_meant(trained: tuple[Path, Path], folder: Path) -> None:
+    checkpoint, out = trained
+    bright, student = (
+        load_model(str(folder / "bright.onnx")),
+        load_model(str(out / "student_v1.onnx")),
+    )
+    assert check_checkpoint(checkpoint, [bright, student]).passed
+    with pytest.raises(UsageError, match="2 models have an id that ends with _v1"):
+        check_checkpoint(checkpoint, [student, student])
+    with pytest.raises(InputError):
+        check_checkpoint(folder / "bright.json", [student])

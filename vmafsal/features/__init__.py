@@ -1,0 +1,1 @@
+"""Named scalars of a frame, from its saliency map."""

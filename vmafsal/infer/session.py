@@ -1,0 +1,305 @@
+"""ONNX Runtime: which provider truly runs, on how many threads."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmafsal.errors import DeviceError, ModelError, VmafsalError
+from vmafsal.job import parse_device
+from vmafsal.models.fuse import SCALARS, PlaneShape, can_fuse, fuse
+from vmafsal.models.graph import make_batchable, widest_convolution
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from vmafsal.models.model import Model
+    from vmafsal.models.sidecar import InputPolicy
+    from vmafsal.picture.batch import Planes
+
+__all__ = ["Session"]
+
+_CHANNEL_BLOCK = 8
+
+_FUSED_KEPT = 4
+# Fused graphs that are kept, for as many sizes of pictures: each has weights and memory.
+
+_PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Session:
+    """A model on a device.
+
+    Args:
+        model: what load_model returned.
+        device: see parse_device; "auto" takes the first GPU that works, else the CPU.
+        threads: of the CPU provider; None for one a core, which is also the most there will be.
+        tf32: let CUDA take products of float32 with 10 bits of mantissa, where the GPU can.
+        fused: take planes, in a graph that does colour and mean itself; None does so on CUDA,
+            where it saves most of the way to the GPU. A CPU gains next to nothing by it, or loses
+            (docs/benchmarks.md).
+        side_by_side: on the CPU, give each run one thread, so that as many runs as there are
+            threads go on at once: see at_once.
+    Raises:
+        DeviceError: if a device was named and does not work.
+        ModelError: if the runtime cannot run the model.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        tf32: bool = False,
+        fused: bool | None = None,
+        side_by_side: bool = False,
+    ) -> None:
+        self.model = model
+        # More threads than cores only wait for each other.
+        self.threads = min(threads or available_cores(), available_cores())
+        self._input = model.sidecar.input_name
+        self._output = model.sidecar.output_name
+        self._sigmoid = model.sidecar.activation == "sigmoid"
+        self._kind, self._gpu = parse_device(device)
+        self._tf32 = tf32
+        self._side_by_side = side_by_side
+        self.takes_batches = True
+        self._proto = model.proto
+        if model.fixed_batch:
+            self._proto = make_batchable(model.proto, self._input)
+            self._session = self._start(self._proto)
+            self.takes_batches = self._keeps_pictures_apart()
+        if not model.fixed_batch or not self.takes_batches:
+            self._session = self._start(model.proto)
+        on_cuda = self.provider == _PROVIDERS["cuda"]
+        if self._kind == "auto":
+            # What follows has to run where this does.
+            self._kind = "cuda" if on_cuda else "cpu"
+        on_cpu = self.provider == _PROVIDERS["cpu"]
+        self.at_once = self.threads if side_by_side and on_cpu else 1
+        """How many threads may call run() at the same time, and should, to use all cores."""
+        self.tf32 = tf32 and on_cuda
+        """True where products are taken in TF32."""
+        possible = self.takes_batches and can_fuse(model.proto)
+        self.fused = possible and (on_cuda if fused is None else fused)
+        """True where batches are to hold planes, for run_planes."""
+        self._fused_graphs: dict[tuple[InputPolicy, PlaneShape], _FusedGraph] = {}
+        # A fused graph has one set of buffers.
+        self._one_at_a_time = Lock()
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs, for example "CPUExecutionProvider"."""
+        return str(self._session.get_providers()[0])
+
+    @property
+    def runtime_version(self) -> str:
+        """Version of ONNX Runtime."""
+        import onnxruntime
+
+        return str(onnxruntime.__version__)
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Saliency maps of a batch.
+
+        Args:
+            batch: float32 [N, 3, H, W], normalised; H and W multiples of the model's stride.
+        Returns:
+            float32 [N, 1, H, W].
+        Raises:
+            ModelError: if the model fails on it or answers another shape.
+        """
+        if not self.takes_batches and len(batch) > 1:
+            return np.concatenate([self.run(batch[i : i + 1]) for i in range(len(batch))])
+        try:
+            (answer,) = self._session.run([self._output], {self._input: batch})
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base
+            raise ModelError(self._failure(batch.shape, error)) from error
+        saliency: NDArray[np.float32] = answer
+        expected = (len(batch), 1, *batch.shape[2:])
+        if saliency.shape != expected:
+            raise ModelError(
+                f"{self.model.path.name} answered a map of {list(saliency.shape)} to a batch of "
+                f"{list(batch.shape)}; {list(expected)} is expected."
+            )
+        return np.float32(1) / (np.float32(1) + np.exp(-saliency)) if self._sigmoid else saliency
+
+    def run_planes(self, planes: Planes, policy: InputPolicy) -> NDArray[np.float64]:
+        """Mean, least and greatest saliency of each picture of a batch.
+
+        Args:
+            planes: a whole batch, padded with anything where there are fewer frames.
+            policy: mean and standard deviation to normalise by.
+        Returns:
+            float64 [N, 3].
+        Raises:
+            ModelError: if the model fails on it.
+        """
+        try:
+            with self._one_at_a_time:
+                return self._fused_graph(policy, planes.shape)(planes)
+        except VmafsalError:
+            raise
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base
+            raise ModelError(self._failure((planes.shape.frames,), error)) from error
+
+    def _fused_graph(self, policy: InputPolicy, shape: PlaneShape) -> _FusedGraph:
+        wanted = (policy, shape)
+        if wanted not in self._fused_graphs:
+            while len(self._fused_graphs) >= _FUSED_KEPT:
+                self._fused_graphs.pop(next(iter(self._fused_graphs)))
+            session = self._start(fuse(self._proto, self.model.sidecar, *wanted))
+            self._fused_graphs[wanted] = _FusedGraph(session, shape, self._memory)
+        return self._fused_graphs[wanted]
+
+    @property
+    def _memory(self) -> tuple[str, int]:
+        """Kind and number of the device where tensors are."""
+        return ("cuda", self._gpu) if self.provider == _PROVIDERS["cuda"] else ("cpu", 0)
+
+    def _start(self, proto: ModelProto) -> Any:
+        """A session of ONNX Runtime for a graph on the device, or a DeviceError."""
+        import onnxruntime
+
+        # What a provider cannot do is said once, by us, in a sentence.
+        onnxruntime.set_default_logger_severity(4)
+        if self._kind != "cpu" and find_spec("nvidia") is not None:
+            onnxruntime.preload_dlls()
+        reason = "this ONNX Runtime was built without it"
+        for wanted in ["cuda", "cpu"] if self._kind == "auto" else [self._kind]:
+            provider = _PROVIDERS[wanted]
+            if provider not in onnxruntime.get_available_providers():
+                continue
+            settings = _settings(wanted, self._gpu, self._tf32)
+            try:
+                session = onnxruntime.InferenceSession(
+                    proto.SerializeToString(),
+                    self._options(side_by_side=self._side_by_side and wanted == "cpu"),
+                    providers=[(provider, settings)],
+                    enable_fallback=0,
+                )
+            except Exception as error:  # ONNX Runtime's own exceptions have no common base
+                if wanted == "cpu":
+                    raise ModelError(self._failure(None, error)) from error
+                reason = _first_line(error)
+                continue
+            # Being listed proves nothing: only what the session took counts.
+            if session.get_providers()[0] == provider:
+                return session
+            reason = (
+                "no NVIDIA GPU with its driver and libraries was found "
+                "(pip install 'vmafsal[cuda]' brings the libraries)"
+            )
+        raise DeviceError(
+            f"The device {self._kind} cannot be used here: {reason}. "
+            "Leave --device out, or use --device cpu."
+        )
+
+    def _options(self, *, side_by_side: bool) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1 if side_by_side else self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # One plan for all of a network's tensors keeps more of them at once: half as much memory
+        # again for a student at 1080p, and no time gained. But runs that go on at once would take
+        # each other's memory out of the cores' caches without one: a third more time.
+        options.enable_mem_pattern = side_by_side
+        if widest_convolution(self.model.proto) < _CHANNEL_BLOCK:
+            # The last level lays channels out in blocks of 16: the placeholder's one channel
+            # would cost sixteen times its memory (0.5 GB at 2160p) and ten times its time.
+            options.graph_optimization_level = (
+                onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+            )
+        return options
+
+    def _failure(self, shape: tuple[int, ...] | None, error: Exception) -> str:
+        where = f" on a batch of {list(shape)}" if shape else ""
+        return (
+            f"ONNX Runtime cannot run {self.model.path.name}{where}: {_first_line(error)}. "
+            "Check the model with `vmafsal models verify`."
+        )
+
+    def _keeps_pictures_apart(self) -> bool:
+        """Tries two pictures at once: True where each gets the map it gets alone."""
+        side = max(32, 2 * self.model.stride)
+        height, width = self.model.policy.size or (side, side)
+        pair = np.random.default_rng(0).standard_normal((2, 3, height, width), np.float32)
+        try:
+            together = self.run(pair)
+            alone = np.concatenate([self.run(pair[:1]), self.run(pair[1:])])
+        except ModelError:
+            return False
+        return bool(np.allclose(together, alone, rtol=0, atol=1e-4))
+
+
+class _FusedGraph:
+    """A fused graph on a device, bound to buffers there that every batch goes through."""
+
+    def __init__(self, session: Any, shape: PlaneShape, device: tuple[str, int]) -> None:
+        """
+        Args:
+            session: of ONNX Runtime.
+            shape: what it was made for.
+            device: its kind ("cpu", "cuda") and number, where the buffers lie.
+        """
+        from onnxruntime import OrtValue
+
+        self._session = session
+        self._binding = session.io_binding()
+        self._inputs = {
+            name: OrtValue.ortvalue_from_shape_and_type(dims, kind, *device)
+            for name, (kind, dims) in shape.inputs.items()
+        }
+        for name, value in self._inputs.items():
+            self._binding.bind_ortvalue_input(name, value)
+        dims = (shape.frames, 3)
+        self._scalars = OrtValue.ortvalue_from_shape_and_type(dims, np.float64, *device)
+        self._binding.bind_ortvalue_output(SCALARS, self._scalars)
+
+    def __call__(self, planes: Planes) -> NDArray[np.float64]:
+        """Copy the planes over, run, and copy the scalars back: float64 [N, 3]."""
+        for name, value in self._inputs.items():
+            value.update_inplace(planes.inputs[name])
+        self._binding.synchronize_inputs()
+        self._session.run_with_iobinding(self._binding)
+        self._binding.synchronize_outputs()
+        scalars: NDArray[np.float64] = self._scalars.numpy()
+        return scalars.copy()
+
+
+def _settings(kind: str, index: int, tf32: bool) -> dict[str, str]:
+    """Options of a provider, as ONNX Runtime's documentation of each names them."""
+    if kind == "cpu":
+        return {}
+    if kind == "tensorrt":
+        return {"device_id": str(index)}
+    return {
+        "device_id": str(index),
+        # Trying every algorithm, the default, takes seconds for each new size.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "use_tf32": str(int(tf32)),
+    }
+
+
+def _first_line(error: Exception) -> str:
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    # ONNX Runtime puts a source path and a C++ signature before some of its sentences.
+    return re.sub(r"^.*/onnxruntime\S*/.*?\)\s+", "", line).rstrip(".")

@@ -1,0 +1,1 @@
+"""What a model is: registry, sidecar, contract, graph."""

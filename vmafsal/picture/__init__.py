@@ -1,0 +1,1 @@
+"""A frame becomes a tensor: colour, resampling, padding, normalisation."""

@@ -1,0 +1,369 @@
+"""Run: one run of the extractor, lazily; facts up front, then features frame by frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from importlib.metadata import version
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from vmafsal import __version__
+from vmafsal.errors import InputError
+from vmafsal.features.frame import FrameFeatures
+from vmafsal.infer.pipeline import Scorer, score
+from vmafsal.infer.session import Session
+from vmafsal.job import Job, parse_device
+from vmafsal.logs import Log, format_log, parse_precision
+from vmafsal.models.model import Model, load_model
+from vmafsal.picture.batch import Preparer
+from vmafsal.process import limit_arenas
+from vmafsal.video import Source, check_pair, open_source
+from vmafsal.video.base import label
+from vmafsal.video.frame import Frame
+from vmafsal.video.sequence import ComparedSequence
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["OpenSession", "Run", "open_job_video", "open_session"]
+
+_SMALL_SIDE = 512
+"""Pixels of the short side up to which several batches are inferred at once on the CPU."""
+
+OpenSession = Callable[..., Session]
+"""Called as open_session is."""
+
+
+def open_session(
+    model: str | None,
+    device: str,
+    threads: int | None,
+    *,
+    tf32: bool = False,
+    short_side: int | Literal["native"] | None = None,
+) -> Session:
+    """Load a model and start a session for it.
+
+    Args:
+        model: as load_model takes it.
+        device, threads, tf32: as Session takes them.
+        short_side: instead of the model's own choice.
+    Raises:
+        ModelError, DeviceError: as those two say.
+    """
+    loaded = load_model(model)
+    policy = loaded.policy.with_options(short_side=short_side)
+    # A small picture's layers are too little work to be divided among threads.
+    small = (policy.short_side or min(policy.size or (_SMALL_SIDE + 1,))) <= _SMALL_SIDE
+    return Session(loaded, device, threads, tf32=tf32, side_by_side=small)
+
+
+def open_job_video(
+    job: Job,
+    role: Literal["reference", "distorted"],
+    open_video: Callable[..., Source] = open_source,
+) -> Source:
+    """Open a job's reference or distorted video, and check it against what the job says of it.
+
+    Args:
+        job: names the video.
+        role: which of the two.
+        open_video: called as open_source is.
+    Returns:
+        A source to be closed.
+    Raises:
+        InputError: if it cannot be read, or contradicts the job.
+    """
+    path = job.distorted if role == "distorted" else job.reference or ""
+    source = open_video(
+        path,
+        width=job.width,
+        height=job.height,
+        chroma=job.chroma or "420",
+        bit_depth=job.bit_depth or 8,
+        stream=job.stream,
+        role=role,
+        # Most references are not decoded at all.
+        hwaccel=job.hwaccel if role == "distorted" else "none",
+        gpu=parse_device(job.device)[1],
+    )
+    info = source.info
+    for option, wanted, found in (
+        ("--pixel_format", job.chroma, info.chroma),
+        ("--bitdepth", job.bit_depth, info.bit_depth),
+    ):
+        if wanted not in (None, found):
+            source.close()
+            raise InputError(
+                f"{label(path)} holds {found}, which {option} {wanted} contradicts. "
+                f"Leave {option} out: the file says it itself."
+            )
+    return source
+
+
+class Run:
+    """A run that happens while it is iterated.
+
+    Attributes that tell the facts (info, models, provider, frame_count, notices) are there before
+    the first frame is read; `notices` may grow. Iterate once; what was yielded stays in `frames`.
+    Files are closed at the end of the iteration; a result that is left halfway is closed by
+    `close()` or by leaving its with-block.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        open_session: OpenSession = open_session,
+        open_video: Callable[..., Source] = open_source,
+    ) -> None:
+        """Open the videos, check them, load the models.
+
+        Args:
+            job: what to do.
+            open_session: called for each feature; a caller with many jobs keeps the sessions.
+            open_video: called for each video, as open_source is.
+        Raises:
+            VmafsalError: whatever is wrong with it, as a sentence with its remedy.
+        """
+        limit_arenas()
+        self.job = job
+        self.frames: list[FrameFeatures] = []
+        """What was scored so far."""
+        self.elapsed_seconds = 0.0
+        """Wall-clock time from the first frame to the last."""
+        self.models: dict[str, Model] = {}
+        """Column name to model."""
+        self._open_session = open_session
+        self._notices: list[str] = []
+        self._scorers: dict[str, Scorer] = {}
+        self._reference: Source | None = None
+        self._run: Generator[FrameFeatures] | None = None
+        self._started = False
+        self._distorted = open_job_video(job, "distorted", open_video)
+        self.info = self._distorted.info
+        """Facts about the distorted video."""
+        try:
+            if job.reference is not None:
+                self._reference = open_job_video(job, "reference", open_video)
+                check_pair(self._reference, self._distorted)
+            self._comparison = ComparedSequence(job, self._distorted, self._reference)
+            self._load()
+        except BaseException:
+            self.close()
+            raise
+        scorers = self._scorers.values()
+        self._preparer = Preparer(
+            [scorer.view for scorer in scorers],
+            job.batch_size,
+            min(scorer.session.at_once for scorer in scorers),
+        )
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs, for example "CPUExecutionProvider"."""
+        return next(iter(self._scorers.values())).session.provider
+
+    @property
+    def frame_count(self) -> int | None:
+        """How many frames will be scored, as far as that can be told before the end."""
+        return self._comparison.frame_count
+
+    @property
+    def frame_estimate(self) -> int | None:
+        """The same, or what the container says of itself: for progress, not for arithmetic."""
+        return self._comparison.frame_estimate
+
+    @property
+    def notices(self) -> list[str]:
+        """Whole sentences about what is worth knowing, so far."""
+        reference = self._reference.notices if self._reference else []
+        return [
+            *self._notices,
+            *reference,
+            *self._distorted.notices,
+            *self._comparison.notices,
+        ]
+
+    @property
+    def truncated(self) -> bool:
+        """True once it is known that the distorted file ends before its last frame is whole."""
+        return self._distorted.truncated
+
+    def __iter__(self) -> Iterator[FrameFeatures]:
+        """Score frame by frame. Errors come as VmafsalError, at the frame where they happen."""
+        if self._run is None:
+            self._run = self._score()
+        return self._run
+
+    def read(self) -> Self:
+        """Score all that is left, and return the result."""
+        for _ in self:
+            pass
+        return self
+
+    def log(self) -> Log:
+        """The log of all frames; scores what is left first."""
+        self.read()
+        return Log(
+            version=f"vmafsal {__version__}",
+            fps=len(self.frames) / self.elapsed_seconds if self.elapsed_seconds else 0.0,
+            width=self.info.width,
+            height=self.info.height,
+            frames=self.frames,
+            vmafsal=self.provenance(),
+        )
+
+    def to_json(self, precision: str | None = None) -> str:
+        """The log as JSON text, in the shape of libvmaf's.
+
+        Args:
+            precision: as --precision: a number of digits, "max", "full", "legacy", or None.
+        """
+        return format_log(self.log(), "json", parse_precision(precision))
+
+    def to_pandas(self) -> DataFrame:
+        """The features as a DataFrame, one row a frame, indexed by frameNum.
+
+        Raises:
+            ImportError: if pandas is not installed (pip install 'vmafsal[pandas]').
+        """
+        from pandas import DataFrame, Index
+
+        self.read()
+        return DataFrame(
+            [frame.metrics for frame in self.frames],
+            index=Index([frame.index for frame in self.frames], name="frameNum"),
+            columns=list(self._scorers),
+        )
+
+    def provenance(self) -> dict[str, Any]:
+        """Models, settings, input and versions: the extra key of the JSON log."""
+        info = self.info
+        return {
+            "features": {name: self._describe(name) for name in self._scorers},
+            "provider": self.provider,
+            "settings": {
+                "device": self.job.device,
+                "threads": next(iter(self._scorers.values())).session.threads,
+                "batch_size": self._preparer.batch_size,
+                "tf32": next(iter(self._scorers.values())).session.tf32,
+                "hwaccel": self._distorted.hwaccel,
+                "frame_cnt": self.job.frame_count,
+                "frame_skip_ref": self.job.skip_reference,
+                "frame_skip_dist": self.job.skip_distorted,
+                "subsample": self.job.subsample,
+            },
+            "input": {
+                "reference": self.job.reference,
+                "distorted": self.job.distorted,
+                "kind": info.kind,
+                "codec": info.codec,
+                "width": info.width,
+                "height": info.height,
+                "pixel_format": info.chroma,
+                "bitdepth": info.bit_depth,
+                "fps": info.fps,
+                "matrix": info.matrix,
+                "full_range": info.full_range,
+            },
+            "truncated": self.truncated,
+            "undecodable_frames": self._comparison.gaps,
+            "notices": self.notices,
+            "versions": {
+                "vmafsal": __version__,
+                **{name: version(name) for name in ("av", "numpy", "onnx")},
+                "onnxruntime": next(iter(self._scorers.values())).session.runtime_version,
+            },
+        }
+
+    def close(self) -> None:
+        """Let go of files and threads. May be called more than once."""
+        if self._run is not None:
+            self._run.close()
+        if not self._started:
+            self._close_sources()
+
+    def __repr__(self) -> str:
+        done = f"{len(self.frames)} of {self.frame_count or '?'} frames scored"
+        return f"<Run of {self.job.distorted}: {', '.join(self._scorers)}, {done}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _close_sources(self) -> None:
+        for source in (self._distorted, self._reference):
+            if source is not None:
+                source.close()
+
+    def _load(self) -> None:
+        job = self.job
+        told: set[str] = set()
+        for feature in job.features:
+            session = self._open_session(
+                feature.model,
+                job.device,
+                job.threads,
+                tf32=job.tf32,
+                short_side=feature.short_side,
+            )
+            model = session.model
+            policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
+            self._scorers[feature.column] = Scorer.of(session, policy)
+            self.models[feature.column] = model
+            if model.smoke and model.id not in told:
+                told.add(model.id)
+                self._notices.append(
+                    f"{model.id} is a placeholder that has learnt nothing: its numbers are for "
+                    "trying out pipelines alone. Choose a trained model with "
+                    "--feature mobilesal=model_path=…"
+                )
+
+    def _describe(self, column: str) -> dict[str, Any]:
+        model, policy = self.models[column], self._scorers[column].view.policy
+        return {
+            "model": model.id,
+            "sha256": model.sha256,
+            "smoke": model.smoke,
+            "color": policy.color,
+            "range": policy.range,
+            "short_side": policy.short_side or "native",
+            "stride": model.stride,
+        }
+
+    def _score(self) -> Generator[FrameFeatures]:
+        self._started = True
+        begin = time.perf_counter()
+        run = score(
+            self._read_and_close(),
+            self._scorers,
+            self._preparer,
+            # Decoders are quickest when they are never waited for, and so are writers of pipes.
+            read_ahead=self.info.kind == "container" or self.info.size_bytes is None,
+        )
+        with closing(run):
+            for features in run:
+                self.frames.append(features)
+                self.elapsed_seconds = time.perf_counter() - begin
+                yield features
+        if not self.frames:
+            raise InputError(
+                f"No frame of {label(self.job.distorted)} was scored: it ends before the first "
+                "one that was asked for. Skip fewer frames."
+            )
+
+    def _read_and_close(self) -> Iterator[Frame]:
+        """The frames to score. Files are closed by the thread that reads them, when it is done."""
+        try:
+            yield from self._comparison.frames()
+        finally:
+            self._close_sources()

@@ -1,0 +1,119 @@
+"""Which frames are scored: those of the distorted video, for as long as the reference lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vmafsal.errors import InputError
+from vmafsal.job import Job
+from vmafsal.video.base import Source, label
+from vmafsal.video.frame import Frame
+
+__all__ = ["ComparedSequence"]
+
+
+class ComparedSequence:
+    """The compared sequence of a pair, or of a distorted video alone."""
+
+    def __init__(self, job: Job, distorted: Source, reference: Source | None) -> None:
+        """Find out, without decoding a pixel, where the sequence ends.
+
+        Args:
+            job: skips, frame count and subsampling.
+            distorted, reference: open sources that check_pair let pass.
+        Raises:
+            InputError: if the skips leave nothing of a video whose length is known.
+        """
+        self._job = job
+        self._distorted = distorted
+        self._reference = reference
+        self.notices: list[str] = []
+        self.gaps = 0
+        """Pictures met so far that could not be decoded."""
+        # Counting a container means reading through it, which only a reference is worth: the
+        # distorted video is read anyway.
+        cheap = distorted.info.kind == "raw"
+        self.distorted_length = _length(
+            distorted if cheap else None, job.skip_distorted, "--frame_skip_dist"
+        )
+        """Frames after the skip, or None where that is not known; so for the reference."""
+        self.reference_length = _length(reference, job.skip_reference, "--frame_skip_ref")
+
+    @property
+    def frame_count(self) -> int | None:
+        """How many frames will be scored, where that is known before the end."""
+        return self._count(self.distorted_length)
+
+    @property
+    def frame_estimate(self) -> int | None:
+        """How many frames will be scored, as far as the file's own word can be trusted."""
+        stated = self._distorted.info.frame_estimate
+        if self.distorted_length is not None or stated is None:
+            return self.frame_count
+        return self._count(max(0, stated - self._job.skip_distorted))
+
+    def _count(self, distorted_length: int | None) -> int | None:
+        if distorted_length is None:
+            return None
+        limits = (distorted_length, self.reference_length, self._job.frame_count or None)
+        end = min(limit for limit in limits if limit is not None)
+        return -(-end // self._job.subsample)
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames to score, with their frameNum as index; gaps are counted and passed on."""
+        job = self._job
+        stop = job.skip_distorted + job.frame_count if job.frame_count else None
+        frames = self._distorted.frames(start=job.skip_distorted, stop=stop, step=job.subsample)
+        for frame in self._while_reference_lasts(frames):
+            self.gaps += frame.is_gap
+            yield frame
+
+    def _while_reference_lasts(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        reference = self._reference
+        if reference is None:
+            yield from frames
+        elif self.reference_length is None:
+            yield from self._beside(frames, reference)
+        else:
+            end = 0
+            for frame in frames:
+                if frame.index >= self.reference_length:
+                    self._tell(shorter=reference, longer=self._distorted)
+                    return
+                end = frame.index + self._job.subsample
+                yield frame
+            wanted = self._job.frame_count or self.reference_length
+            if end < min(wanted, self.reference_length):
+                self._tell(shorter=self._distorted, longer=reference)
+
+    def _beside(self, frames: Iterator[Frame], reference: Source) -> Iterator[Frame]:
+        """Read a reference of unknown length alongside, picture by picture."""
+        job = self._job
+        stop = job.skip_reference + job.frame_count if job.frame_count else None
+        others = reference.frames(start=job.skip_reference, stop=stop, step=job.subsample)
+        for frame in frames:
+            if next(others, None) is None:
+                self._tell(shorter=reference, longer=self._distorted)
+                return
+            yield frame
+        if next(others, None) is not None:
+            self._tell(shorter=self._distorted, longer=reference)
+
+    def _tell(self, shorter: Source, longer: Source) -> None:
+        self.notices.append(
+            f"{label(shorter.info.path)} is the shorter of the two: the run ended with its last "
+            f"frame, and what {label(longer.info.path)} holds beyond it was left out."
+        )
+
+
+def _length(source: Source | None, skip: int, option: str) -> int | None:
+    """Frames after the skip, or None where that is not known."""
+    count = source.count() if source is not None else None
+    if source is None or count is None:
+        return None
+    if skip >= count:
+        raise InputError(
+            f"{option} {skip} leaves nothing of {label(source.info.path)}, which holds {count} "
+            f"frame{'s' if count != 1 else ''}. Skip fewer."
+        )
+    return count - skip
