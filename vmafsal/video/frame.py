@@ -57,6 +57,9 @@ class Frame:
     full_range: bool | None = None
     """The picture's own tag: True full, False limited, None untagged."""
 
+    time: float | None = None
+    """Presentation time in seconds, from the first picture of the video; None where unknown."""
+
     @property
     def is_gap(self) -> bool:
         """True where the picture could not be decoded; its number stays taken."""
