@@ -158,8 +158,8 @@ def main(*, folder: str, clips: int, pipe: str, width: int, height: int) -> list
                     model=_MODEL,
                     width=job.width,
                     height=job.height,
-                    pixel_format=job.chroma,
-                    bitdepth=job.bit_depth,
+                    pixel_format=job.pixel_format,
+                    bitdepth=job.bitdepth,
                 ).read()
             yield
 

@@ -22,7 +22,7 @@ def one(*features: str, params: tuple[str, ...] = (), variable: str | None = Non
         ("mobilesal", Feature()),
         ("mobilesal=", Feature()),
         ("mobilesal=model_path=", Feature()),
-        ("mobilesal=model_path=a.onnx", Feature(model="a.onnx")),
+        ("mobilesal=model_path=a.onnx", Feature(model_path="a.onnx")),
         (
             "mobilesal=model_path=a.onnx:color=bt601:range=full:short_side=native:name=x",
             Feature("a.onnx", "bt601", "full", "native", "x"),
@@ -44,19 +44,21 @@ def test_feature(text: str, expected: Feature) -> None:
 def test_a_path_that_looks_like_options_is_taken_if_it_is_there(tmp_path: Path) -> None:
     path = tmp_path / "a:colour=b.onnx"
     path.touch()
-    assert one(f"mobilesal=model_path={path}").model == str(path)
+    assert one(f"mobilesal=model_path={path}").model_path == str(path)
 
 
 def test_the_order_of_model_paths() -> None:
     params = ("mobilesal:model_path=params",)
-    assert one(variable="environment").model == "environment"
-    assert one(params=params, variable="environment").model == "params"
-    assert one("mobilesal=model_path=own", params=params, variable="environment").model == "own"
+    assert one(variable="environment").model_path == "environment"
+    assert one(params=params, variable="environment").model_path == "params"
+    assert (
+        one("mobilesal=model_path=own", params=params, variable="environment").model_path == "own"
+    )
     # An empty option falls through to the next.
     empty = "mobilesal=model_path="
-    assert one(empty, params=params).model == "params"
-    assert one(empty, params=("mobilesal:model_path=",), variable="v").model == "v"
-    assert one(variable="").model is None
+    assert one(empty, params=params).model_path == "params"
+    assert one(empty, params=("mobilesal:model_path=",), variable="v").model_path == "v"
+    assert one(variable="").model_path is None
 
 
 def test_feature_params_hold_for_every_feature() -> None:
@@ -110,9 +112,9 @@ def test_two_features_of_one_name() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"frame_count": -1},
-        {"skip_reference": -1},
-        {"skip_distorted": -2},
+        {"frame_cnt": -1},
+        {"frame_skip_ref": -1},
+        {"frame_skip_dist": -2},
         {"subsample": 0},
         {"threads": 0},
         {"batch_size": 0},

@@ -72,9 +72,9 @@ def extract(
     elif model is not None:
         models = [("", os.fspath(model))]
     else:
-        models = [("", parse_features()[0].model)]
+        models = [("", parse_features()[0].model_path)]
     features = tuple(
-        Feature(model=spec, color=color, range=range, short_side=short_side, name=tag or None)
+        Feature(model_path=spec, color=color, range=range, short_side=short_side, name=tag or None)
         for tag, spec in models
     )
     return Run(
@@ -83,13 +83,13 @@ def extract(
             reference=None if reference is None else os.fspath(reference),
             width=width,
             height=height,
-            chroma=pixel_format,
-            bit_depth=bitdepth,
+            pixel_format=pixel_format,
+            bitdepth=bitdepth,
             stream=stream,
             features=features,
-            frame_count=frame_cnt,
-            skip_reference=frame_skip_ref,
-            skip_distorted=frame_skip_dist,
+            frame_cnt=frame_cnt,
+            frame_skip_ref=frame_skip_ref,
+            frame_skip_dist=frame_skip_dist,
             subsample=subsample,
             device=device,
             threads=threads,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from vmafsal.errors import UsageError
 from vmafsal.models.sidecar import ColorMatrix, ColorRange
@@ -22,8 +22,10 @@ __all__ = [
     "Feature",
     "Hwaccel",
     "Job",
+    "build_job",
     "parse_device",
     "parse_features",
+    "whole_number",
 ]
 
 FEATURE = "mobilesal"
@@ -44,7 +46,7 @@ _KEYS = ("model_path", "color", "range", "short_side", "name")
 class Feature:
     """One column: a model and how it is to be run."""
 
-    model: str | None = None
+    model_path: str | None = None
     """Path or registry id; None is the packaged default."""
     color: ColorMatrix | None = None
     """None leaves it to the model; so for range and short_side."""
@@ -83,18 +85,18 @@ class Job:
     width: int | None = None
     """Of raw video, in pixels; None for files that say it themselves."""
     height: int | None = None
-    chroma: Chroma | None = None
+    pixel_format: Chroma | None = None
     """Of raw video; None is 420. A file that says it itself must agree."""
-    bit_depth: int | None = None
+    bitdepth: int | None = None
     """Of raw video: 8 to 16; None is 8. A file that says it itself must agree."""
     stream: int | None = None
     """Which video stream of a container, from 0; None is the first."""
     features: tuple[Feature, ...] = field(default_factory=lambda: (Feature(),))
-    frame_count: int = 0
+    frame_cnt: int = 0
     """Compare this many frames; 0 is all."""
-    skip_reference: int = 0
+    frame_skip_ref: int = 0
     """Leave out this many frames at the beginning of the reference."""
-    skip_distorted: int = 0
+    frame_skip_dist: int = 0
     subsample: int = 1
     """Score every n-th frame; the frame numbers stay."""
     device: str = "auto"
@@ -109,9 +111,9 @@ class Job:
 
     def __post_init__(self) -> None:
         for name, value, least in (
-            ("--frame_cnt", self.frame_count, 0),
-            ("--frame_skip_ref", self.skip_reference, 0),
-            ("--frame_skip_dist", self.skip_distorted, 0),
+            ("--frame_cnt", self.frame_cnt, 0),
+            ("--frame_skip_ref", self.frame_skip_ref, 0),
+            ("--frame_skip_dist", self.frame_skip_dist, 0),
             ("--subsample", self.subsample, 1),
             ("--threads", self.threads, 1),
             ("--batch-size", self.batch_size, 1),
@@ -138,6 +140,98 @@ class Job:
                     f"Two features would write the column {column}. Give all but one of them a "
                     f"name: --feature {FEATURE}=model_path=…:name=b"
                 )
+
+
+def whole_number(text: str | int) -> int:
+    """A number in any of C's notations: 1920, 0x780, 0o3600.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if isinstance(text, int):
+        return text  # an option's default comes as it is
+    try:
+        return int(text, 0)
+    except ValueError:
+        try:
+            return int(text, 10)  # 0123, which C would take as octal and nobody means so
+        except ValueError:
+            raise ValueError(f"{text!r} is no whole number") from None
+
+
+def build_job(
+    *,
+    distorted: str,
+    reference: str | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    pixel_format: str | None = None,
+    bitdepth: int | None = None,
+    stream: int | None = None,
+    frame_cnt: int = 0,
+    frame_skip_ref: int = 0,
+    frame_skip_dist: int = 0,
+    subsample: int = 1,
+    feature: Iterable[str] | None = None,
+    feature_params: Iterable[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    batch_size: str = "auto",
+    gpumask: str = "0",
+    tf32: bool = False,
+    hwaccel: str = "none",
+) -> Job:
+    """The Job that the options of the main command describe, under their own names.
+
+    Raises:
+        UsageError: if an option has no meaning, or two contradict each other.
+    """
+    return Job(
+        distorted=distorted,
+        reference=reference,
+        width=width,
+        height=height,
+        pixel_format=_choose_chroma(pixel_format),
+        bitdepth=bitdepth,
+        stream=stream,
+        features=parse_features(feature or (), feature_params or ()),
+        frame_cnt=frame_cnt,
+        frame_skip_ref=frame_skip_ref,
+        frame_skip_dist=frame_skip_dist,
+        subsample=subsample,
+        device=_choose_device(device, gpumask),
+        threads=threads,
+        batch_size=_choose_batch_size(batch_size),
+        tf32=tf32,
+        hwaccel=cast("Any", hwaccel),  # Job checks what the type promises
+    )
+
+
+def _choose_chroma(text: str | None) -> Any:
+    choices = ("420", "422", "444", "400")
+    if text is not None and text not in choices:
+        raise UsageError(f"There is no pixel format {text!r}. Choose {', '.join(choices)}.")
+    return text
+
+
+def _choose_device(device: str, gpumask: str) -> str:
+    try:
+        mask = int(gpumask, 0)
+    except ValueError:
+        raise UsageError(f"--gpumask is a number, not {gpumask!r}.") from None
+    if mask == 0:
+        return device
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"--gpumask {gpumask} keeps off the GPU, but --device names {device}.")
+    return "cpu"
+
+
+def _choose_batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit():
+        raise UsageError(f"--batch-size is auto or a whole number from 1 up, not {text!r}.")
+    return int(text)
 
 
 def parse_device(device: str) -> tuple[str, int]:
@@ -275,7 +369,7 @@ def _feature(options: dict[str, str]) -> Feature:
     if side and side != "native" and not side.isdigit():
         raise UsageError(f"short_side is native or a number of pixels from 16 to 4320, not {side}.")
     return Feature(
-        model=options.get("model_path") or None,
+        model_path=options.get("model_path") or None,
         # Feature checks what the types promise.
         color=cast("ColorMatrix | None", options.get("color")),
         range=cast("ColorRange | None", options.get("range")),

@@ -81,8 +81,8 @@ def open_job_video(
         path,
         width=job.width,
         height=job.height,
-        chroma=job.chroma or "420",
-        bit_depth=job.bit_depth or 8,
+        chroma=job.pixel_format or "420",
+        bit_depth=job.bitdepth or 8,
         stream=job.stream,
         role=role,
         # Most references are not decoded at all.
@@ -91,8 +91,8 @@ def open_job_video(
     )
     info = source.info
     for option, wanted, found in (
-        ("--pixel_format", job.chroma, info.chroma),
-        ("--bitdepth", job.bit_depth, info.bit_depth),
+        ("--pixel_format", job.pixel_format, info.chroma),
+        ("--bitdepth", job.bitdepth, info.bit_depth),
     ):
         if wanted not in (None, found):
             source.close()
@@ -250,9 +250,9 @@ class Run:
                 "batch_size": self._preparer.batch_size,
                 "tf32": next(iter(self._scorers.values())).session.tf32,
                 "hwaccel": self._distorted.hwaccel,
-                "frame_cnt": self.job.frame_count,
-                "frame_skip_ref": self.job.skip_reference,
-                "frame_skip_dist": self.job.skip_distorted,
+                "frame_cnt": self.job.frame_cnt,
+                "frame_skip_ref": self.job.frame_skip_ref,
+                "frame_skip_dist": self.job.frame_skip_dist,
                 "subsample": self.job.subsample,
             },
             "input": {
@@ -310,7 +310,7 @@ class Run:
         told: set[str] = set()
         for feature in job.features:
             session = self._open_session(
-                feature.model,
+                feature.model_path,
                 job.device,
                 job.threads,
                 tf32=job.tf32,

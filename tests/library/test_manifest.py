@@ -39,8 +39,8 @@ def test_every_column_reaches_the_job(tmp_path: Path) -> None:
     )
     job = clip.job
     assert (job.reference, job.distorted) == (str(tmp_path / "r.yuv"), str(tmp_path / "sub/d.yuv"))
-    assert (job.width, job.height, job.chroma, job.bit_depth) == (64, 48, "422", 10)
-    assert (job.frame_count, job.skip_reference, job.skip_distorted, job.subsample) == (5, 1, 2, 3)
+    assert (job.width, job.height, job.pixel_format, job.bitdepth) == (64, 48, "422", 10)
+    assert (job.frame_cnt, job.frame_skip_ref, job.frame_skip_dist, job.subsample) == (5, 1, 2, 3)
     assert (job.device, job.threads, job.batch_size) == ("cpu", 2, 4)
     assert job.features[0].color == "bt601"
     assert (clip.output, clip.format, clip.precision) == ("deep/one.log", "csv", "9")
@@ -85,7 +85,7 @@ def test_semicolons_marks_and_spellings_of_spreadsheets(tmp_path: Path) -> None:
     path.write_bytes("\ufeffDistorted;Pixel-Format; --frame_cnt\r\na b.yuv;444;3\r\n\r\n".encode())
     (clip,) = read_clips([str(path)], str(tmp_path / "out"))
     assert clip.job.distorted == str(tmp_path / "a b.yuv")
-    assert (clip.job.chroma, clip.job.frame_count) == ("444", 3)
+    assert (clip.job.pixel_format, clip.job.frame_cnt) == ("444", 3)
 
 
 def test_a_models_path_counts_from_the_manifest_and_an_id_stays(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_a_models_path_counts_from_the_manifest_and_an_id_stays(tmp_path: Path) 
         "distorted,feature\na.mp4,mobilesal=model_path=my.onnx\n"
         "b.mp4,mobilesal=model_path=mobilesal_placeholder_v0\n",
     )
-    assert first.job.features[0].model == str(tmp_path / "my.onnx")
-    assert second.job.features[0].model == "mobilesal_placeholder_v0"
+    assert first.job.features[0].model_path == str(tmp_path / "my.onnx")
+    assert second.job.features[0].model_path == "mobilesal_placeholder_v0"
 
 
 @pytest.mark.parametrize(

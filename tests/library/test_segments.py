@@ -132,7 +132,7 @@ def test_a_reference_of_the_same_length_lets_a_clip_be_divided(
     assert len(divide(same, 0.5)) == 4
     with pytest.raises(InexactError, match=r"short\.yuv is not known to be"):
         divide(short, 0.5)
-    assert [part.job.frame_count for part in divide(limited, 0.5)] == [13, 13, 4]
+    assert [part.job.frame_cnt for part in divide(limited, 0.5)] == [13, 13, 4]
     assert all(part.job.reference is None for part in divide(same, 0.5))
 
 

@@ -122,7 +122,7 @@ def test_a_record_holds_until_something_changes(scored: tuple[Clip, Record, Path
         replace(clip, precision="max"),
         replace(clip, format="sub"),
         replace(clip, job=replace(clip.job, subsample=2)),
-        replace(clip, job=replace(clip.job, frame_count=3)),
+        replace(clip, job=replace(clip.job, frame_cnt=3)),
     ):
         assert score(other, out, done) is not None
     # The last of those left another log behind.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vmafsal.jobs import whole_number
+from vmafsal.job import whole_number
 
 __all__ = [
     "CSV",

@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 from vmafsal.cli import options
 from vmafsal.cli.console import progress, say
 from vmafsal.errors import UsageError
-from vmafsal.jobs import build_job
+from vmafsal.job import build_job
 
 if TYPE_CHECKING:
     from vmafsal.job import Job

@@ -14,8 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from vmafsal.errors import InputError, UsageError, VmafsalError
-from vmafsal.job import Feature, Job
-from vmafsal.jobs import build_job, whole_number
+from vmafsal.job import Feature, Job, build_job, whole_number
 from vmafsal.logs import LogFormat, choose_format, parse_precision
 
 __all__ = ["COLUMNS", "SUMMARIES", "Clip", "read_clips"]
@@ -332,8 +331,10 @@ def _clip(row: _Row, output: str, defaults: Mapping[str, Any]) -> Clip:
 
 def _from_folder(feature: Feature, base: Path) -> Feature:
     """A model's path counts from the manifest's folder too; an id stays as it is."""
-    path = base / Path(feature.model or "").expanduser()
-    return replace(feature, model=str(path)) if feature.model and path.is_file() else feature
+    path = base / Path(feature.model_path or "").expanduser()
+    return (
+        replace(feature, model_path=str(path)) if feature.model_path and path.is_file() else feature
+    )
 
 
 def _clashes(clips: Iterable[Clip]) -> list[str]:

@@ -71,7 +71,7 @@ def describe_models(clips: Sequence[Clip]) -> Description:
     for clip in clips:
         features = clip.job.features
         if features not in described:
-            models = {feature.column: load(feature.model) for feature in features}
+            models = {feature.column: load(feature.model_path) for feature in features}
             described[features] = describe_features(features, models)
     return described
 

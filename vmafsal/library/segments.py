@@ -79,23 +79,23 @@ def divide(job: Job, seconds: float) -> list[Part]:
         if job.hwaccel == "cuda":
             raise InexactError("--hwaccel cuda decodes whole videos alone")
         segments = find_segments(job.distorted, job.stream, seconds)
-        length = sum(len(segment.times) for segment in segments) - job.skip_distorted
+        length = sum(len(segment.times) for segment in segments) - job.frame_skip_dist
     assert length is not None, "clips are regular files"
-    limit = job.frame_count or inf
+    limit = job.frame_cnt or inf
     if reference is not None:
         other = comparison.reference_length
         if other is None or min(other, limit) != min(length, limit):
             raise InexactError(f"{label(job.reference or '')} is not known to be of its length")
     frames = int(min(length, limit))
-    alone = replace(job, reference=None, skip_reference=0)
+    alone = replace(job, reference=None, frame_skip_ref=0)
     if info.kind == "raw":
         step = ceil(seconds * fps / job.subsample) * job.subsample
         return [
             Part(
                 replace(
                     alone,
-                    skip_distorted=job.skip_distorted + first,
-                    frame_count=min(step, frames - first),
+                    frame_skip_dist=job.frame_skip_dist + first,
+                    frame_cnt=min(step, frames - first),
                 ),
                 first,
                 None,
@@ -107,7 +107,7 @@ def divide(job: Job, seconds: float) -> list[Part]:
 
 def _parts(job: Job, segments: Sequence[Segment], frames: int) -> Iterator[Part]:
     """Segments less what skips and the frame count leave out; frames on the job's own grid."""
-    skip = job.skip_distorted
+    skip = job.frame_skip_dist
     for segment in segments:
         begin = max(segment.first, skip)
         # The next multiple of subsample, counted from the skip.
@@ -117,7 +117,7 @@ def _parts(job: Job, segments: Sequence[Segment], frames: int) -> Iterator[Part]
             continue
         if end < segment.first + len(segment.times):
             segment = replace(segment, times=segment.times[: end - segment.first], overlap=())
-        own = replace(job, skip_distorted=begin - segment.first, frame_count=0)
+        own = replace(job, frame_skip_dist=begin - segment.first, frame_cnt=0)
         yield Part(own, begin - skip, segment)
 
 
@@ -153,9 +153,9 @@ def join_parts(
         **first,
         "settings": {
             **first["settings"],
-            "frame_cnt": job.frame_count,
-            "frame_skip_ref": job.skip_reference,
-            "frame_skip_dist": job.skip_distorted,
+            "frame_cnt": job.frame_cnt,
+            "frame_skip_ref": job.frame_skip_ref,
+            "frame_skip_dist": job.frame_skip_dist,
         },
         "input": {**first["input"], "reference": job.reference},
         "truncated": any(one["truncated"] for one in facts),

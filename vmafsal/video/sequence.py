@@ -34,10 +34,10 @@ class ComparedSequence:
         # distorted video is read anyway.
         cheap = distorted.info.kind == "raw"
         self.distorted_length = _length(
-            distorted if cheap else None, job.skip_distorted, "--frame_skip_dist"
+            distorted if cheap else None, job.frame_skip_dist, "--frame_skip_dist"
         )
         """Frames after the skip, or None where that is not known; so for the reference."""
-        self.reference_length = _length(reference, job.skip_reference, "--frame_skip_ref")
+        self.reference_length = _length(reference, job.frame_skip_ref, "--frame_skip_ref")
 
     @property
     def frame_count(self) -> int | None:
@@ -50,20 +50,20 @@ class ComparedSequence:
         stated = self._distorted.info.frame_estimate
         if self.distorted_length is not None or stated is None:
             return self.frame_count
-        return self._count(max(0, stated - self._job.skip_distorted))
+        return self._count(max(0, stated - self._job.frame_skip_dist))
 
     def _count(self, distorted_length: int | None) -> int | None:
         if distorted_length is None:
             return None
-        limits = (distorted_length, self.reference_length, self._job.frame_count or None)
+        limits = (distorted_length, self.reference_length, self._job.frame_cnt or None)
         end = min(limit for limit in limits if limit is not None)
         return -(-end // self._job.subsample)
 
     def frames(self) -> Iterator[Frame]:
         """The frames to score, with their frameNum as index; gaps are counted and passed on."""
         job = self._job
-        stop = job.skip_distorted + job.frame_count if job.frame_count else None
-        frames = self._distorted.frames(start=job.skip_distorted, stop=stop, step=job.subsample)
+        stop = job.frame_skip_dist + job.frame_cnt if job.frame_cnt else None
+        frames = self._distorted.frames(start=job.frame_skip_dist, stop=stop, step=job.subsample)
         for frame in self._while_reference_lasts(frames):
             self.gaps += frame.is_gap
             yield frame
@@ -82,15 +82,15 @@ class ComparedSequence:
                     return
                 end = frame.index + self._job.subsample
                 yield frame
-            wanted = self._job.frame_count or self.reference_length
+            wanted = self._job.frame_cnt or self.reference_length
             if end < min(wanted, self.reference_length):
                 self._tell(shorter=self._distorted, longer=reference)
 
     def _beside(self, frames: Iterator[Frame], reference: Source) -> Iterator[Frame]:
         """Read a reference of unknown length alongside, picture by picture."""
         job = self._job
-        stop = job.skip_reference + job.frame_count if job.frame_count else None
-        others = reference.frames(start=job.skip_reference, stop=stop, step=job.subsample)
+        stop = job.frame_skip_ref + job.frame_cnt if job.frame_cnt else None
+        others = reference.frames(start=job.frame_skip_ref, stop=stop, step=job.subsample)
         for frame in frames:
             if next(others, None) is None:
                 self._tell(shorter=reference, longer=self._distorted)
