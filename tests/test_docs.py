@@ -221,7 +221,7 @@ def test_the_python_page_names_every_parameter_and_attribute(tmp_path: Path) -> 
 
 
 def test_the_python_page_has_the_signature() -> None:
-    shown = re.search(r"```\nextract\((.*?)\) -> Result", page("docs/python-api.md"), re.S)
+    shown = re.search(r"```\nextract\((.*?)\) -> Run", page("docs/python-api.md"), re.S)
     assert shown is not None
     parameters = inspect.signature(package.extract).parameters.values()
     parts = [
