@@ -27,7 +27,8 @@ from typer.main import get_command
 
 from benchmarks.sizing import newest_reports, size_up
 from vmafsal.job import MODEL_VARIABLE
-from vmafsal.models.model import OPERATORS, load_model
+from vmafsal.models.contract import OPERATORS
+from vmafsal.models.model import load_model
 from vmafsal.models.registry import packaged_registry
 from vmafsal.picture.color import MATRICES
 

@@ -257,7 +257,7 @@ def external(path: Path, location: str) -> Path:
             tensor.ClearField("raw_data")
             tensor.data_location = TensorProto.EXTERNAL
             tensor.external_data[0].value = location
-            (path.parent / Path(location).name).write_bytes(data)
+            (path.parent / (Path(location).name or "unused")).write_bytes(data)
     path.write_bytes(model.SerializeToString())
     return path
 
@@ -271,10 +271,46 @@ def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "a/../../b", "C:/x"])
+@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "a/../../b", "C:/x", ""])
 def test_weights_outside_the_folder_are_refused(location: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="outside its own folder"):
         load_model(str(external(tmp_path / "m.onnx", location)))
+
+
+def test_the_digest_covers_weights_in_other_files(tmp_path: Path) -> None:
+    path = external(tmp_path / "m.onnx", "weights.bin")
+    before, weights = load_model(str(path)), tmp_path / "weights.bin"
+    assert before.weights == (weights,)
+    assert before.files == (path, weights)
+    assert before.digest != before.sha256
+    values = np.frombuffer(weights.read_bytes(), np.float32) * 2
+    weights.write_bytes(values.astype(np.float32).tobytes())
+    after = load_model(str(path))
+    assert after.sha256 == before.sha256
+    assert after.digest != before.digest
+
+
+def test_the_digest_of_one_file_is_its_sha256(tmp_path: Path) -> None:
+    model = load_model(str(u2netp(tmp_path / "u.onnx")))
+    assert model.digest == model.sha256
+    assert model.files == (tmp_path / "u.onnx", tmp_path / "u.json")
+
+
+def test_a_constant_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    """A node's own tensor can name a file too, not only the graph's weights."""
+    value = onnx.numpy_helper.from_array(np.ones((1, 3, 3, 3), np.float32), "w")
+    onnx.external_data_helper.set_external_data(value, "../secret.bin")
+    value.ClearField("raw_data")
+    value.data_location = TensorProto.EXTERNAL
+    path = save(tmp_path / "m.onnx", [node("Constant", [], "w", value=value), *SIGMOID])
+    with pytest.raises(ModelError, match="outside its own folder"):
+        load_model(str(path))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "d/" + "x" * 300 + ".onnx", "~nobody-here/m.onnx"])
+def test_a_name_that_no_disk_takes_is_a_missing_model(name: str) -> None:
+    with pytest.raises(ModelError, match=r"does not exist|No model is called"):
+        load_model(name)
 
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:

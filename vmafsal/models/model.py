@@ -1,42 +1,25 @@
-"""From a path or a registry id to a network that may be run: hash, contract, allowlist."""
+"""From a path or an id to a network that may be run: found, hashed, held to the contract."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmafsal.errors import ModelError
-from vmafsal.models.graph import (
-    derive_stride,
-    dimensions,
-    operators,
-    parameter_count,
-)
+from vmafsal.models.contract import check_contract, check_operators
+from vmafsal.models.graph import derive_stride, dimensions, operators, parameter_count
 from vmafsal.models.registry import Entry, packaged_registry
 from vmafsal.models.sidecar import InputPolicy, Sidecar, read_sidecar
+from vmafsal.models.weights import digest_model, external_weights
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["OPERATORS", "Model", "check_contract", "check_operators", "load_model", "resolve_model"]
-
-OPERATORS = frozenset(
-    """
-    Conv ConvTranspose BatchNormalization InstanceNormalization LayerNormalization Relu LeakyRelu
-    PRelu Clip Elu Selu Gelu HardSigmoid HardSwish Sigmoid Tanh Softmax Softplus Softsign Erf
-    MaxPool AveragePool GlobalAveragePool GlobalMaxPool Gemm MatMul Add Sub Mul Div Neg Abs Sqrt
-    Pow Exp Log Min Max Sum Mean Reciprocal ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd
-    Concat Slice Split Gather GatherND Reshape Flatten Squeeze Unsqueeze Transpose Expand Pad Cast
-    Shape Identity Constant ConstantOfShape Dropout Resize QuantizeLinear DequantizeLinear
-    """.split()  # noqa: SIM905
-)
-"""What a model may be made of: arithmetic on tensors; no loops, no strings, no custom code."""
-
-_STANDARD_DOMAINS = ("", "ai.onnx")
-_RESIZE_MODES = ("nearest", "linear")
+__all__ = ["Model", "load_model", "resolve_model"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +29,22 @@ class Model:
     id: str
     path: Path
     sha256: str
+    """Of the ONNX file."""
+    digest: str
+    """Of the ONNX file and its external weights; the sha256 where there are none."""
+    weights: tuple[Path, ...]
+    """Files beside it that hold weights of it."""
     proto: ModelProto
-    """As in the file."""
+    """As in the file, external weights loaded."""
     sidecar: Sidecar
     entry: Entry | None
     """Its line in the packaged registry; None for a model from elsewhere."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that was read: the ONNX file, its external weights, its sidecar."""
+        sidecar = self.sidecar.path
+        return (self.path, *self.weights, *([sidecar] if sidecar else []))
 
     @property
     def policy(self) -> InputPolicy:
@@ -85,7 +79,7 @@ class Model:
 
 
 def resolve_model(spec: str | None) -> tuple[Path, Entry | None]:
-    """Find the file behind a path, a registry id, or nothing (the packaged default).
+    """Find the file behind a path, an id, or nothing (the packaged default).
 
     Args:
         spec: path of an ONNX file, or an id from the registry; None or "" for the default.
@@ -98,8 +92,9 @@ def resolve_model(spec: str | None) -> tuple[Path, Entry | None]:
     if not spec:
         entry = registry.find(registry.default)
         return registry.folder / entry.onnx, entry
-    path = Path(spec).expanduser()
-    if path.exists():
+    # os.path: pathlib raises where a name is too long for the disk.
+    path = Path(os.path.expanduser(spec))
+    if os.path.exists(path):
         return path, registry.owner(path)
     if path.name != spec or path.suffix == ".onnx":
         raise ModelError(
@@ -123,19 +118,24 @@ def load_model(spec: str | None = None) -> Model:
     path, entry = resolve_model(spec)
     data = _read(path)
     sha256 = hashlib.sha256(data).hexdigest()
-    if entry is not None and sha256 != entry.sha256:
-        raise ModelError(
-            f"The model {path.name} is not the one in the registry: its sha256 is {sha256}, not "
-            f"{entry.sha256}. Install vmafsal again."
-        )
     sidecar = read_sidecar(path)
     proto = _parse(data, path)
+    weights = external_weights(proto, path)
+    digest = digest_model(sha256, weights)
+    if entry is not None and digest != entry.sha256:
+        raise ModelError(
+            f"The model {path.name} is not the one in the registry: its sha256 is {digest}, not "
+            f"{entry.sha256}. Install vmafsal again."
+        )
+    _load_weights(proto, path)
     check_operators(proto, path.name)
     check_contract(proto, sidecar, path.name)
     return Model(
         id=entry.id if entry else sidecar.id,
         path=path,
         sha256=sha256,
+        digest=digest,
+        weights=tuple(weights.values()),
         proto=proto,
         sidecar=sidecar,
         entry=entry,
@@ -157,7 +157,6 @@ def _read(path: Path) -> bytes:
 def _parse(data: bytes, path: Path) -> ModelProto:
     import onnx
     from google.protobuf.message import DecodeError
-    from onnx.external_data_helper import load_external_data_for_model
 
     damaged = ModelError(
         f"{path} is not an ONNX model, or it was cut off on its way. Get the file again."
@@ -168,121 +167,17 @@ def _parse(data: bytes, path: Path) -> ModelProto:
         raise damaged from error
     if not proto.graph.node or not proto.opset_import:
         raise damaged
-    _check_external_data(proto, path)
-    try:
-        load_external_data_for_model(proto, str(path.parent))
-        onnx.checker.check_model(proto)
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{path.name} keeps weights in another file that is not there ({error}). "
-            "Put it beside the model."
-        ) from error
-    except (onnx.checker.ValidationError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"{path.name} is no valid ONNX model: {reason}") from error
     return proto
 
 
-def _check_external_data(proto: ModelProto, path: Path) -> None:
-    for tensor in proto.graph.initializer:
-        for item in tensor.external_data:
-            if item.key != "location":
-                continue
-            location = PurePosixPath(item.value.replace("\\", "/"))
-            if location.is_absolute() or ".." in location.parts or ":" in location.parts[0]:
-                raise ModelError(
-                    f"{path.name} wants to read {item.value}, which lies outside its own folder. "
-                    "Such a model is not run; put the weights beside it or inside it."
-                )
+def _load_weights(proto: ModelProto, path: Path) -> None:
+    """Put the external weights into the network, and let ONNX check the whole."""
+    import onnx
+    from onnx.external_data_helper import load_external_data_for_model
 
-
-def check_operators(proto: ModelProto, name: str) -> None:
-    """Check that a network is made of allowed operators alone.
-
-    Args:
-        proto: the network.
-        name: what to call it in the message.
-    Raises:
-        ModelError: naming the operators that are not allowed.
-    """
-    strange = sorted(
-        {
-            operator if domain in _STANDARD_DOMAINS else f"{domain}.{operator}"
-            for domain, operator in operators(proto.graph)
-            if domain not in _STANDARD_DOMAINS or operator not in OPERATORS
-        }
-    )
-    if strange:
-        raise ModelError(
-            f"{name} uses operators that are not allowed: {', '.join(strange)}. "
-            "docs/models.md lists the allowed ones."
-        )
-    for node in proto.graph.node:
-        if node.op_type == "Resize":
-            for attribute in node.attribute:
-                if attribute.name == "mode" and attribute.s.decode() not in _RESIZE_MODES:
-                    raise ModelError(
-                        f"{name} resizes in mode {attribute.s.decode()}; "
-                        f"allowed are {' and '.join(_RESIZE_MODES)}."
-                    )
-
-
-def check_contract(proto: ModelProto, sidecar: Sidecar, name: str) -> None:
-    """Check names, ranks, types and fixed sizes against what the sidecar promises.
-
-    Args:
-        proto: the network.
-        sidecar: its sidecar; without one, `input` -> `saliency_map` at any size.
-        name: what to call it in the message.
-    Raises:
-        ModelError: saying what differs.
-    """
-    from onnx import TensorProto
-
-    initialisers = {tensor.name for tensor in proto.graph.initializer}
-    inputs = {value.name: value for value in proto.graph.input if value.name not in initialisers}
-    outputs = {value.name: value for value in proto.graph.output}
-    remedy = (
-        "A sidecar beside the model can say how to use it; see docs/models.md."
-        if sidecar.path is None
-        else f"Its sidecar {sidecar.path.name} says so; mend it, see docs/models.md."
-    )
-    if list(inputs) != [sidecar.input_name]:
-        raise ModelError(
-            f"{name} takes {_names(inputs)} where one input {sidecar.input_name} is expected. "
-            f"{remedy}"
-        )
-    if sidecar.output_name not in outputs:
-        raise ModelError(
-            f"{name} answers {_names(outputs)} where {sidecar.output_name} is expected. {remedy}"
-        )
-    for value, channels in (
-        (inputs[sidecar.input_name], 3),
-        (outputs[sidecar.output_name], 1),
-    ):
-        tensor_type = value.type.tensor_type
-        if tensor_type.elem_type != TensorProto.FLOAT:
-            kind = TensorProto.DataType.Name(tensor_type.elem_type)
-            raise ModelError(f"{name}: {value.name} is {kind} where float32 is expected.")
-        dims = dimensions(value)
-        known = isinstance(dims[1], int) if len(dims) == 4 else False
-        if len(dims) != 4 or (known and dims[1] != channels):
-            shape = ", ".join(str(dim) or "?" for dim in dims)
-            raise ModelError(
-                f"{name}: {value.name} has the shape [{shape}] where [N, {channels}, H, W] is "
-                "expected."
-            )
-    batch, _, height, width = dimensions(inputs[sidecar.input_name])
-    if isinstance(batch, int) and batch not in (0, 1):
-        raise ModelError(f"{name} takes {batch} pictures at once; export it with a free batch.")
-    fixed = [size for size in (height, width) if isinstance(size, int) and size > 0]
-    if fixed and list(sidecar.policy.size or ()) != [height, width]:
-        raise ModelError(
-            f"{name} takes pictures of {width}x{height} only, which its sidecar does not state. "
-            f'Write {{"input": {{"size": [{height}, {width}]}}}} into '
-            f"{Path(name).with_suffix('.json').name} beside it."
-        )
-
-
-def _names(values: dict[str, object]) -> str:
-    return ", ".join(values) or "nothing"
+    try:
+        load_external_data_for_model(proto, str(path.parent))
+        onnx.checker.check_model(proto)
+    except (onnx.checker.ValidationError, ValueError, OSError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path.name} is no valid ONNX model: {reason}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -10,22 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from vmafsal.errors import ModelError
+from vmafsal.models.fields import known_keys, read_object, text, whole_number
+from vmafsal.models.sidecar import is_model_id
 
-__all__ = ["Entry", "Registry", "packaged_registry", "read_registry"]
+__all__ = ["Entry", "Registry", "packaged_registry", "parse_entry", "read_registry"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the registry."""
+    """A model on record: what its file is, by its digest, and on what terms it may be used."""
 
     id: str
     onnx: str
+    """Name of its file, in the folder of the record."""
     sha256: str
     opset: int
     kind: str
     license: str
     smoke: bool
+    """True for a placeholder, whose numbers mean nothing."""
     status: str
+    """production, superseded or smoke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +86,47 @@ def read_registry(folder: Path) -> Registry:
     """
     path = folder / "registry.json"
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_object(path)
+        models = raw.get("models")
+        if not isinstance(models, list):
+            raise ValueError("models is a list of entries")
         return Registry(
             folder=folder,
-            default=raw["default"],
-            entries=tuple(Entry(**entry) for entry in raw["models"]),
+            default=text(raw.get("default"), "default"),
+            entries=tuple(
+                parse_entry(entry, f"models[{place}]") for place, entry in enumerate(models)
+            ),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise ModelError(
             f"The registry {path} cannot be read ({error}). `vmafsal models verify` says more."
         ) from error
+
+
+def parse_entry(raw: object, where: str) -> Entry:
+    """Check one entry.
+
+    Args:
+        raw: the JSON value.
+        where: its name in messages.
+    Raises:
+        ValueError: naming the field that is wrong.
+    """
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"{where} is an object")
+    names = tuple(Entry.__dataclass_fields__)
+    known_keys(raw, where, names)
+    for name in names:
+        if name not in raw:
+            raise ValueError(f"{where} has no {name}")
+    entry: dict[str, Any] = {name: raw[name] for name in names}
+    for name in ("id", "onnx", "sha256", "kind", "license", "status"):
+        text(entry[name], f"{where}.{name}")
+    whole_number(entry["opset"], f"{where}.opset")
+    if not isinstance(entry["smoke"], bool):
+        raise ValueError(f"{where}.smoke is true or false")
+    if not is_model_id(entry["id"]):
+        raise ValueError(f"{where}.id is made of letters, digits, '_', '.' and '-', at most 64")
+    if not is_model_id(entry["onnx"].removesuffix(".onnx")):
+        raise ValueError(f"{where}.onnx is the name of a file in the same folder")
+    return Entry(**entry)

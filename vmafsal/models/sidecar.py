@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vmafsal.errors import ModelError
+from vmafsal.models.fields import (
+    known_keys,
+    number,
+    object_field,
+    read_object,
+    strings,
+    text,
+    whole_number,
+)
 
-__all__ = ["ColorMatrix", "ColorRange", "InputPolicy", "Sidecar", "read_sidecar"]
+__all__ = [
+    "ColorMatrix",
+    "ColorRange",
+    "InputPolicy",
+    "Sidecar",
+    "is_model_id",
+    "parse_sidecar",
+    "read_sidecar",
+]
 
 ColorMatrix = Literal["libvmaf", "bt709", "bt601", "bt2020", "auto"]
 ColorRange = Literal["limited", "full", "auto"]
@@ -18,11 +36,17 @@ ColorRange = Literal["limited", "full", "auto"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-
 _KEYS = (
     *("id", "description", "stride", "parameters", "trained_on", "fold", "scores"),
     *("input", "output"),
 )
+_INPUT_KEYS = ("name", "short_side", "multiple", "size", "color", "range", "mean", "std")
+_FIGURES = ("iou", "mae", "max_f", "mean_error")
+
+
+def is_model_id(name: str) -> bool:
+    """Whether a model may be called so: the name becomes part of file names and of columns."""
+    return bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,104 +132,119 @@ def read_sidecar(onnx_path: Path) -> Sidecar:
     if not path.is_file():
         return Sidecar(id=onnx_path.stem)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        raw = read_object(path)
+    except ValueError as error:
         raise ModelError(
             f"The sidecar {path} cannot be read ({error}). Mend it, or move it away to run the "
             "model without one."
         ) from error
-    if not isinstance(raw, dict):
-        raise ModelError(f"The sidecar {path} holds no JSON object. Mend it or move it away.")
     try:
-        return _parse(raw, onnx_path.stem, path)
-    except (TypeError, ValueError, AttributeError) as error:
+        return replace(parse_sidecar(raw, onnx_path.stem), path=path)
+    except ValueError as error:
         raise ModelError(
-            f"The sidecar {path} says something without meaning: {error}. See docs/models.md."
+            f"The sidecar {path} has a wrong value: {error}. See docs/models.md."
         ) from error
 
 
-def _parse(raw: dict[str, Any], stem: str, path: Path) -> Sidecar:
-    _known(raw, "", _KEYS)
-    given = _object(raw, "input")
-    output = _object(raw, "output")
-    _known(
-        given, "input", ("name", "short_side", "multiple", "size", "color", "range", "mean", "std")
-    )
-    _known(output, "output", ("name", "activation"))
-    stride = raw.get("stride")
-    activation = output.get("activation", "none")
-    if activation not in ("none", "sigmoid"):
-        raise ValueError(f'output.activation is "none" or "sigmoid", not {activation!r}')
+def parse_sidecar(raw: Mapping[str, Any], stem: str) -> Sidecar:
+    """Check the contents of a sidecar.
+
+    Args:
+        raw: the JSON object.
+        stem: the model's id where the sidecar has none.
+    Raises:
+        ValueError: naming the field that is wrong.
+    """
+    known_keys(raw, "", _KEYS)
+    given = object_field(raw, "input")
+    output = object_field(raw, "output")
+    known_keys(given, "input", _INPUT_KEYS)
+    known_keys(output, "output", ("name", "activation"))
+    stride, parameters = raw.get("stride"), raw.get("parameters")
+    model_id = text(raw.get("id", stem), "id")
+    if "id" in raw and not is_model_id(model_id):
+        raise ValueError("id is made of letters, digits, '_', '.' and '-', at most 64")
     return Sidecar(
-        id=str(raw.get("id", stem)),
-        description=str(raw.get("description", "")),
-        stride=None if stride is None else _positive(stride, "stride"),
-        parameters=raw.get("parameters"),
-        trained_on=tuple(raw.get("trained_on", ())),
-        scores=tuple(raw.get("scores", ())),
-        input_name=str(given.get("name", "input")),
-        output_name=str(output.get("name", "saliency_map")),
-        activation=activation,
-        policy=_parse_policy(given),
-        path=path,
+        id=model_id,
+        description=text(raw.get("description", ""), "description"),
+        stride=None if stride is None else whole_number(stride, "stride", 1, 256),
+        parameters=None if parameters is None else whole_number(parameters, "parameters", 0),
+        trained_on=strings(raw.get("trained_on", []), "trained_on"),
+        scores=_scores(raw.get("scores", [])),
+        input_name=text(given.get("name", "input"), "input.name"),
+        output_name=text(output.get("name", "saliency_map"), "output.name"),
+        activation=_choice(
+            output.get("activation", "none"), "output.activation", ("none", "sigmoid")
+        ),
+        policy=_policy(given),
     )
 
 
-def _parse_policy(given: dict[str, Any]) -> InputPolicy:
+def _scores(value: object) -> tuple[dict[str, Any], ...]:
+    """Results of evaluation: `data`, `short_side`, `n`, and figures that are numbers or null."""
+    if not isinstance(value, list):
+        raise ValueError("scores is a list of objects")
+    for place, score in enumerate(value):
+        where = f"scores[{place}]"
+        if not isinstance(score, dict):
+            raise ValueError(f"{where} is an object")
+        for key in ("data", "short_side", "n"):
+            if key not in score:
+                raise ValueError(f"{where} has no {key}")
+        text(score["data"], f"{where}.data")
+        whole_number(score["n"], f"{where}.n")
+        if score["short_side"] != "native":
+            whole_number(score["short_side"], f'{where}.short_side, if not "native",')
+        for key in _FIGURES:
+            if score.get(key) is not None:
+                number(score[key], f"{where}.{key}")
+    return tuple(value)
+
+
+def _policy(given: Mapping[str, Any]) -> InputPolicy:
     size = None
     if "size" in given:
         if not isinstance(given["size"], list) or len(given["size"]) != 2:
-            raise ValueError(f"input.size is [height, width], not {given['size']!r}")
+            raise ValueError("input.size is [height, width]")
         height, width = given["size"]
-        size = (_positive(height, "input.size"), _positive(width, "input.size"))
+        size = (
+            whole_number(height, "input.size", 1, 8192),
+            whole_number(width, "input.size", 1, 8192),
+        )
     short_side = given.get("short_side", "native")
-    short_side = None if short_side == "native" else _positive(short_side, "input.short_side")
+    short_side = (
+        None
+        if short_side == "native"
+        else whole_number(short_side, 'input.short_side, if not "native",', 16, 4320)
+    )
     # A model that resamples is of our own kind and wants true colour; one that runs at native
     # size answers as the C extractor does.
     canonical = size is not None or short_side is not None
-    color = given.get("color", "auto" if canonical else "libvmaf")
-    if color not in get_args(ColorMatrix):
-        raise ValueError(f"input.color is one of {', '.join(get_args(ColorMatrix))}, not {color!r}")
+    color = _choice(
+        given.get("color", "auto" if canonical else "libvmaf"), "input.color", get_args(ColorMatrix)
+    )
     sample_range = given.get("range", "limited" if color == "libvmaf" else "auto")
-    if sample_range not in get_args(ColorRange):
-        raise ValueError(
-            f"input.range is one of {', '.join(get_args(ColorRange))}, not {sample_range!r}"
-        )
     return InputPolicy(
         short_side=short_side,
-        multiple=_positive(given.get("multiple", 1), "input.multiple"),
+        multiple=whole_number(given.get("multiple", 1), "input.multiple", 1, 256),
         size=size,
         color=color,
-        range=sample_range,
-        mean=_triple(given.get("mean", IMAGENET_MEAN), "input.mean"),
-        std=_triple(given.get("std", IMAGENET_STD), "input.std"),
+        range=_choice(sample_range, "input.range", get_args(ColorRange)),
+        mean=_triple(given.get("mean", list(IMAGENET_MEAN)), "input.mean"),
+        std=_triple(given.get("std", list(IMAGENET_STD)), "input.std"),
     )
 
 
-def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:
-    value = raw.get(key, {})
-    if not isinstance(value, dict):
-        raise TypeError(f"{key} is an object, not {value!r}")
+def _choice(value: object, name: str, choices: tuple[str, ...]) -> Any:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} is one of {', '.join(choices)}")
     return value
 
 
-def _known(given: dict[str, Any], where: str, names: tuple[str, ...]) -> None:
-    for name in given:
-        if name not in names:
-            key = f"{where}.{name}" if where else name
-            raise ValueError(f"{key} is unknown; {where or 'it'} takes {', '.join(names)}")
-
-
-def _positive(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is a whole number from 1 up, not {value!r}")
-    return value
-
-
-def _triple(values: Any, name: str) -> tuple[float, float, float]:
-    if not isinstance(values, list | tuple) or len(values) != 3:
-        raise ValueError(f"{name} is three numbers, of red, green and blue, not {values!r}")
-    red, green, blue = (float(value) for value in values)
-    if name.endswith("std") and 0.0 in (red, green, blue):
-        raise ValueError(f"{name} divides the picture and cannot be 0")
+def _triple(values: object, name: str) -> tuple[float, float, float]:
+    if not isinstance(values, list) or len(values) != 3:
+        raise ValueError(f"{name} is three numbers, of red, green and blue")
+    red, green, blue = (number(value, name) for value in values)
+    if name.endswith("std") and not min(red, green, blue) > 0:
+        raise ValueError(f"{name} divides the picture and cannot be 0 or less")
     return red, green, blue
