@@ -161,6 +161,14 @@ class Run:
         )
 
     @property
+    def files(self) -> list[str]:
+        """Every file that the run reads or looks for; no output may replace one of them."""
+        videos = (self.job.distorted, self.job.reference)
+        models = [path for model in self.models.values() for path in model.files]
+        sidecars = [model.path.with_suffix(".json") for model in self.models.values()]
+        return [path for path in videos if path is not None] + [*map(str, models + sidecars)]
+
+    @property
     def provider(self) -> str:
         """The execution provider that runs, for example "CPUExecutionProvider"."""
         return next(iter(self._scorers.values())).session.provider

@@ -166,19 +166,23 @@ def _run(
     precision: str | None,
     quiet: bool,
 ) -> None:
+    from vmafsal.files import check_destination, open_output
     from vmafsal.logs import choose_format, format_log, parse_precision
-    from vmafsal.logs.file import open_log
     from vmafsal.logs.ndjson import FrameStream
     from vmafsal.run import Run
 
     number = parse_precision(precision)
     fmt = choose_format(output, **formats)
-    inputs = [path for path in (job.reference, job.distorted) if path not in (None, "-")]
+    videos = [path for path in (job.reference, job.distorted) if path is not None]
     stream_to, log_to = _destinations(output, ndjson, any(formats.values()))
     with ExitStack() as stack:
-        stream = stack.enter_context(FrameStream(stream_to, number, inputs)) if stream_to else None
-        file = stack.enter_context(open_log(log_to, inputs)) if log_to else None
+        stream = stack.enter_context(FrameStream(stream_to, number, videos)) if stream_to else None
+        if log_to:
+            check_destination(log_to, videos)  # before a model is loaded for nothing
         result = stack.enter_context(Run(job))
+        if stream_to:
+            check_destination(stream_to, result.files)
+        file = stack.enter_context(open_output(log_to, result.files)) if log_to else None
         told = _tell_news(result, 0, quiet)
         with progress(result, quiet) as frames:
             for frame in frames:

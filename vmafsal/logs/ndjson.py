@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from typing import BinaryIO
 
 from vmafsal.features.frame import FrameFeatures
-from vmafsal.logs.file import check_destination, open_stream, output_error, silence
+from vmafsal.files import check_destination, output_error
 from vmafsal.logs.number import NumberFormat
+from vmafsal.streams import open_stream, silence
 
 __all__ = ["FrameStream", "format_line"]
 
@@ -39,9 +40,10 @@ class FrameStream:
         """Open the stream; a named pipe waits here for its reader.
 
         Args:
-            path: a file, which starts empty, a pipe, a device, or "-" for standard output.
+            path: a file, whose older content stays until the first frame is written, a pipe, a
+                device, or "-" for standard output.
             number: how numbers are printed.
-            inputs: files of this run that it must not be.
+            inputs: files that the run reads, as check_destination takes them.
         Raises:
             OutputError: if it cannot be written there.
         """
@@ -50,11 +52,16 @@ class FrameStream:
         """True once the reader of a pipe has left; further lines go nowhere."""
         self._number = number
         self._stack = ExitStack()
-        check_destination(path, inputs)
+        self._stream: BinaryIO | None = None
+        if check_destination(path, inputs) is None:
+            self._open()
+
+    def _open(self) -> BinaryIO:
         try:
-            self._stream: BinaryIO = self._stack.enter_context(open_stream(path))
+            self._stream = self._stack.enter_context(open_stream(self.path))
         except OSError as error:
-            raise output_error(path, error) from None
+            raise output_error(self.path, error) from None
+        return self._stream
 
     def write(self, frame: FrameFeatures) -> None:
         """Write one line and flush it.
@@ -66,14 +73,15 @@ class FrameStream:
         """
         if self.reader_gone:
             return
+        stream = self._stream or self._open()
         try:
-            self._stream.write(format_line(frame, self._number).encode())
-            self._stream.flush()
+            stream.write(format_line(frame, self._number).encode())
+            stream.flush()
         except BrokenPipeError:
-            silence(self._stream)
+            silence(stream)
             self.reader_gone = True
         except OSError as error:
-            silence(self._stream)
+            silence(stream)
             raise output_error(self.path, error) from None
 
     def close(self) -> None:

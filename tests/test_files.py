@@ -1,8 +1,7 @@
-"""A log that exists is whole; one that cannot be written is refused before the work."""
+"""An output that exists is whole, replaces no input, and is refused before the work."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import subprocess
@@ -15,10 +14,7 @@ from pathlib import Path
 import pytest
 
 from vmafsal.errors import OutputError
-from vmafsal.features.frame import FrameFeatures
-from vmafsal.logs import NumberFormat
-from vmafsal.logs.file import open_log
-from vmafsal.logs.ndjson import FrameStream
+from vmafsal.files import open_output, remove_leftovers, sha256_of, write_whole
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux devices")
@@ -41,7 +37,7 @@ def names(folder: Path) -> list[str]:
 
 def test_file_appears_at_commit_only(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
-    with open_log(str(path)) as log:
+    with open_output(str(path)) as log:
         log.write("first ")
         log.write("second")
         assert not path.exists()
@@ -51,7 +47,7 @@ def test_file_appears_at_commit_only(tmp_path: Path) -> None:
 
 
 def test_nothing_left_without_commit(tmp_path: Path) -> None:
-    with open_log(str(tmp_path / "log.json")) as log:
+    with open_output(str(tmp_path / "log.json")) as log:
         log.write("half")
     assert names(tmp_path) == []
 
@@ -62,7 +58,7 @@ def test_older_file_survives_a_failed_run(tmp_path: Path, problem: type[BaseExce
     path.write_text("older")
 
     def fail() -> None:
-        with open_log(str(path)) as log:
+        with open_output(str(path)) as log:
             log.write("newer")
             raise problem
 
@@ -74,7 +70,7 @@ def test_older_file_survives_a_failed_run(tmp_path: Path, problem: type[BaseExce
 
 def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with open_log("log.json") as log:
+    with open_output("log.json") as log:
         log.write("text")
         log.commit()
     assert (tmp_path / "log.json").read_text() == "text"
@@ -82,7 +78,7 @@ def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_name_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
-    with open_log(str(path)) as log:
+    with open_output(str(path)) as log:
         log.write("caf\udce9")
         log.commit()
     assert path.read_bytes() == b"caf\xe9"
@@ -95,8 +91,8 @@ def test_new_file_follows_the_umask(tmp_path: Path, umask: str, mode: int) -> No
     program = (
         "import os, sys\n"
         "os.umask(int(sys.argv[2], 8))\n"
-        "from vmafsal.logs.file import open_log\n"
-        "with open_log(sys.argv[1]) as log: log.commit()\n"
+        "from vmafsal.files import open_output\n"
+        "with open_output(sys.argv[1]) as log: log.commit()\n"
     )
     assert run_python(program, path, umask).returncode == 0
     assert stat.S_IMODE(path.stat().st_mode) == mode
@@ -107,7 +103,7 @@ def test_existing_file_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     path.write_text("older")
     path.chmod(0o640)
-    with open_log(str(path)) as log:
+    with open_output(str(path)) as log:
         log.write("newer")
         log.commit()
     assert path.read_text() == "newer"
@@ -123,7 +119,7 @@ def test_symbolic_link_is_followed(tmp_path: Path, exists: bool) -> None:
         target.write_text("older")
     link = tmp_path / "log.json"
     link.symlink_to(Path("far") / "target.json")
-    with open_log(str(link)) as log:
+    with open_output(str(link)) as log:
         log.write("newer")
         log.commit()
     assert link.is_symlink()
@@ -134,26 +130,26 @@ def test_symbolic_link_is_followed(tmp_path: Path, exists: bool) -> None:
 def test_missing_folder(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "log.json"
     with pytest.raises(OutputError, match=r"folder .*missing does not exist: make it"):
-        open_log(str(path))
+        open_output(str(path))
 
 
 def test_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder, not a file"):
-        open_log(str(tmp_path))
+        open_output(str(tmp_path))
     with pytest.raises(OutputError, match="is a folder, not a file"):
-        open_log(str(tmp_path / "new") + os.sep)
+        open_output(str(tmp_path / "new") + os.sep)
     assert names(tmp_path) == []
 
 
 def test_file_as_folder(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_text("")
     with pytest.raises(OutputError, match=r"clip\.mp4 is no folder"):
-        open_log(str(tmp_path / "clip.mp4" / "log.json"))
+        open_output(str(tmp_path / "clip.mp4" / "log.json"))
 
 
 def test_name_too_long(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
-        open_log(str(tmp_path / ("x" * 300)))
+        open_output(str(tmp_path / ("x" * 300)))
 
 
 @posix
@@ -161,7 +157,7 @@ def test_link_to_itself(tmp_path: Path) -> None:
     link = tmp_path / "log.json"
     link.symlink_to(link)
     with pytest.raises(OutputError, match="cannot be written"):
-        open_log(str(link))
+        open_output(str(link))
 
 
 def test_input_is_not_overwritten(tmp_path: Path) -> None:
@@ -170,9 +166,7 @@ def test_input_is_not_overwritten(tmp_path: Path) -> None:
     other = tmp_path / "other.y4m"
     other.write_text("other pixels")
     with pytest.raises(OutputError, match="would be lost"):
-        open_log(str(clip), inputs=["-", "missing", str(other), str(clip)])
-    with pytest.raises(OutputError, match="would be lost"):
-        FrameStream(str(clip), NumberFormat(), inputs=[str(clip)])
+        open_output(str(clip), inputs=["-", "missing", str(other), str(clip)])
     assert clip.read_text() == "pixels"
     assert names(tmp_path) == ["clip.y4m", "other.y4m"]
 
@@ -188,18 +182,18 @@ def test_input_behind_a_link_is_not_overwritten(tmp_path: Path, link: str) -> No
     else:
         path.hardlink_to(clip)
     with pytest.raises(OutputError, match="would be lost"):
-        open_log(str(path), inputs=[str(clip)])
+        open_output(str(path), inputs=[str(clip)])
 
 
 # A process of an ordinary user, since root may write everywhere.
 AS_NOBODY = """
 import os, sys
 from vmafsal.errors import OutputError
-from vmafsal.logs.file import open_log
+from vmafsal.files import open_output, remove_leftovers, sha256_of, write_whole
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:
-    open_log(sys.argv[1])
+    open_output(sys.argv[1])
 except OutputError as error:
     print(error)
 """
@@ -238,10 +232,10 @@ def test_size_limit_while_writing(tmp_path: Path, size: int) -> None:
     program = (
         "import resource, sys\n"
         "from vmafsal.errors import OutputError\n"
-        "from vmafsal.logs.file import open_log\n"
+        "from vmafsal.files import open_output\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5, 5))\n"
         "try:\n"
-        "    with open_log(sys.argv[1]) as log:\n"
+        "    with open_output(sys.argv[1]) as log:\n"
         "        log.write('x' * int(sys.argv[2]))\n"
         "        log.commit()\n"
         "except OutputError as error:\n"
@@ -258,20 +252,15 @@ def test_size_limit_while_writing(tmp_path: Path, size: int) -> None:
 
 @linux
 def test_full_device() -> None:
-    with open_log("/dev/full") as log:
+    with open_output("/dev/full") as log:
         log.write("text")
         with pytest.raises(OutputError, match="the disk is full"):
             log.commit()
-    with (
-        FrameStream("/dev/full", NumberFormat()) as stream,
-        pytest.raises(OutputError, match="the disk is full"),
-    ):
-        stream.write(FrameFeatures(0, {"saliency_mean": 0.5}))
 
 
 @linux
 def test_devices_are_written_to_directly() -> None:
-    with open_log("/dev/null", inputs=["/dev/null"]) as log:
+    with open_output("/dev/null", inputs=["/dev/null"]) as log:
         log.write("text")
         log.commit()
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
@@ -284,7 +273,7 @@ def test_named_pipe(tmp_path: Path) -> None:
     got: list[bytes] = []
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
     reader.start()
-    with open_log(str(pipe)) as log:
+    with open_output(str(pipe)) as log:
         log.write("text")
         log.commit()
     reader.join()
@@ -298,9 +287,9 @@ def test_standard_output_is_appended_to_what_the_shell_opened(tmp_path: Path, na
     # `(echo before; vmafsal -o -; echo after) > all.txt`: the file behind stays the same one.
     program = (
         "import sys\n"
-        "from vmafsal.logs.file import open_log\n"
+        "from vmafsal.files import open_output\n"
         "print('before')\n"
-        "with open_log(sys.argv[1]) as log:\n"
+        "with open_output(sys.argv[1]) as log:\n"
         "    log.write('text\\n')\n"
         "    log.commit()\n"
         "print('after')\n"
@@ -313,7 +302,7 @@ def test_standard_output_is_appended_to_what_the_shell_opened(tmp_path: Path, na
 
 
 def test_standard_output_stays_empty_without_commit(capfd: pytest.CaptureFixture[str]) -> None:
-    with open_log("-") as log:
+    with open_output("-") as log:
         log.write("half")
     assert capfd.readouterr().out == ""
 
@@ -321,14 +310,14 @@ def test_standard_output_stays_empty_without_commit(capfd: pytest.CaptureFixture
 @posix
 def test_inherited_descriptor() -> None:
     reading, writing = os.pipe()
-    with open_log(f"/dev/fd/{writing}") as log:
+    with open_output(f"/dev/fd/{writing}") as log:
         log.write("text")
         log.commit()
     os.close(writing)
     with os.fdopen(reading) as pipe:
         assert pipe.read() == "text"
     with pytest.raises(OutputError, match="cannot be written"):
-        open_log(f"/dev/fd/{writing}")
+        open_output(f"/dev/fd/{writing}")
 
 
 def test_closed_standard_output() -> None:
@@ -336,8 +325,8 @@ def test_closed_standard_output() -> None:
         "import sys\n"
         "sys.stdout.close()\n"
         "from vmafsal.errors import OutputError\n"
-        "from vmafsal.logs.file import open_log\n"
-        "try: open_log('-')\n"
+        "from vmafsal.files import open_output\n"
+        "try: open_output('-')\n"
         "except OutputError as error: sys.exit(str(error))\n"
     )
     done = run_python(program)
@@ -346,29 +335,17 @@ def test_closed_standard_output() -> None:
 
 
 @posix
-@pytest.mark.parametrize("kind", ["log", "stream"])
-def test_reader_that_leaves_is_no_error(kind: str) -> None:
+def test_reader_that_leaves_is_no_error() -> None:
     program = (
         "import sys\n"
-        "from vmafsal.features.frame import FrameFeatures\n"
-        "from vmafsal.logs import NumberFormat\n"
-        "from vmafsal.logs.file import open_log\n"
-        "from vmafsal.logs.ndjson import FrameStream\n"
-        "if sys.argv[1] == 'log':\n"
-        "    with open_log('-') as log:\n"
-        "        log.write('x' * 10_000_000)\n"
-        "        log.commit()\n"
-        "else:\n"
-        "    with FrameStream('-', NumberFormat()) as stream:\n"
-        "        index = 0\n"
-        "        while not stream.reader_gone:\n"
-        "            stream.write(FrameFeatures(index, {'saliency_mean': 0.5}))\n"
-        "            index += 1\n"
-        "        stream.write(FrameFeatures(index, {'saliency_mean': 0.5}))\n"
+        "from vmafsal.files import open_output\n"
+        "with open_output('-') as log:\n"
+        "    log.write('x' * 10_000_000)\n"
+        "    log.commit()\n"
         "print('done', file=sys.stderr)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", program, kind],
+        [sys.executable, "-W", "error", "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -385,9 +362,9 @@ def test_reader_that_leaves_is_no_error(kind: str) -> None:
 def test_full_standard_output_says_so_once() -> None:
     program = (
         "from vmafsal.errors import OutputError\n"
-        "from vmafsal.logs.file import open_log\n"
+        "from vmafsal.files import open_output\n"
         "import sys\n"
-        "with open_log('-') as log:\n"
+        "with open_output('-') as log:\n"
         "    log.write('text')\n"
         "    try: log.commit()\n"
         "    except OutputError as error: sys.exit(str(error))\n"
@@ -405,21 +382,82 @@ def test_full_standard_output_says_so_once() -> None:
     assert "the disk is full" in done.stderr
 
 
-def test_stream_holds_each_line_as_soon_as_it_is_written(tmp_path: Path) -> None:
-    path = tmp_path / "frames.ndjson"
-    path.write_text("older")
-    with FrameStream(str(path), NumberFormat()) as stream:
-        stream.write(FrameFeatures(0, {"saliency_mean": 0.16118712, "saliency_mean_b": 1.0}))
-        first = path.read_text()
-        stream.write(FrameFeatures(3, {"saliency_mean": float("nan")}))
-    assert first == (
-        '{"frameNum": 0, "metrics": {"saliency_mean": 0.161187, "saliency_mean_b": 1.000000}}\n'
+@pytest.mark.parametrize("name", ["x.json", "no/x.json"])
+@linux
+def test_a_folder_that_takes_no_files(name: str) -> None:
+    message = "takes no new files" if name == "x.json" else "the folder /proc/no does not exist"
+    with pytest.raises(OutputError, match=message):
+        open_output(f"/proc/{name}")
+
+
+def test_a_file_that_is_looked_for_is_not_made(tmp_path: Path) -> None:
+    """A sidecar that is not there: a log in its place would be read as one."""
+    path = tmp_path / "model.json"
+    with pytest.raises(OutputError, match="would be lost"):
+        open_output(str(path), inputs=[tmp_path / "model.onnx", path])
+
+
+@posix
+def test_standard_input_is_an_input(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.yuv"
+    clip.write_text("pixels")
+    program = (
+        "import sys\n"
+        "from vmafsal.errors import OutputError\n"
+        "from vmafsal.files import open_output\n"
+        "try: open_output(sys.argv[1], inputs=['-'])\n"
+        "except OutputError as error: sys.exit(str(error))\n"
     )
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert lines[1] == {"frameNum": 3, "metrics": {"saliency_mean": None}}
-    assert len(lines) == 2
+    with clip.open() as file:
+        done = subprocess.run(
+            [sys.executable, "-c", program, clip],
+            stdin=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert "would be lost" in done.stderr
+    assert clip.read_text() == "pixels"
 
 
-def test_stream_refuses_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="does not exist"):
-        FrameStream(str(tmp_path / "missing" / "frames.ndjson"), NumberFormat())
+def test_names_that_are_no_paths(tmp_path: Path) -> None:
+    write_whole(tmp_path / "log.json", "text", inputs=["x" * 5000, "a\0b", ""])
+    assert (tmp_path / "log.json").read_text() == "text"
+
+
+@posix
+def test_leftovers_of_killed_processes_go_and_those_of_running_ones_stay(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from vmafsal.files import open_output\n"
+        "file = open_output(sys.argv[1])\n"
+        "file.write('half')\n"
+        "os._exit(9)\n"
+    )
+    assert run_python(program, tmp_path / "dead.json").returncode == 9
+    (dead,) = names(tmp_path)
+    with open_output(str(tmp_path / "log.json")) as log:
+        log.write("whole")
+        assert len(names(tmp_path)) == 2
+        assert remove_leftovers(tmp_path) == 1
+        assert dead not in names(tmp_path)
+        log.commit()
+    assert names(tmp_path) == ["log.json"]
+    assert (tmp_path / "log.json").read_text() == "whole"
+    assert remove_leftovers(tmp_path) == 0
+    assert remove_leftovers(tmp_path / "missing") == 0
+
+
+def test_a_temporary_file_that_another_program_removed(tmp_path: Path) -> None:
+    with open_output(str(tmp_path / "log.json")) as log:
+        (temporary,) = tmp_path.iterdir()
+        temporary.unlink()
+        with pytest.raises(OutputError, match="removed its temporary file: run the command again"):
+            log.commit()
+
+
+def test_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    assert sha256_of(path).startswith("ba7816bf8f01cfea414140de5dae2223")
