@@ -1,0 +1,1 @@
+"""Logs, and pictures of the frames that matter, as one HTML page or a static plot."""
