@@ -1,0 +1,106 @@
+"""The files of SVT-AV1, kvazaar and uvg266, and our own."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.roi.validators import read_kvazaar, read_svt_av1
+from vmafsal.roi import grid as plain_grid
+from vmafsal.roi import kvazaar, svt_av1
+from vmafsal.roi.mapping import BlockGrid
+
+
+def random_offsets(count: int, rows: int, columns: int) -> list[np.ndarray]:
+    random = np.random.default_rng(5)
+    return [random.integers(-8, 7, (rows, columns)).astype(np.int8) for _ in range(count)]
+
+
+def test_svt_av1_is_accepted_whatever_the_offsets() -> None:
+    frames = random_offsets(12, 3, 5)
+    text = "".join(svt_av1.lines(enumerate(frames)))
+    grids = read_svt_av1(text, 300, 190)
+    assert sorted(grids) == list(range(12))
+    for number, offsets in enumerate(frames):
+        # Coarser stays coarser: the order of the blocks is kept.
+        finer, coarser = grids[number][offsets <= -4], grids[number][offsets >= 4]
+        assert finer.max(initial=-255) < coarser.min(initial=255)
+
+
+def test_svt_av1_unit_sign_and_limit() -> None:
+    offsets = np.array([[-8, -3, -2, -1, 0, 1, 3]], np.int8)
+    assert svt_av1.to_qindex(offsets).tolist() == [[-20, -20, -14, -7, 0, 7, 21]]
+
+
+def test_svt_av1_never_has_more_than_eight_values() -> None:
+    every = np.arange(-8, 7, dtype=np.int8)[None]
+    values = svt_av1.to_qindex(every)[0].tolist()
+    assert len(set(values)) <= 8
+    assert values == sorted(values)
+
+
+def test_svt_av1_leaves_out_lines_that_repeat() -> None:
+    one, other = np.zeros((1, 1), np.int8), np.full((1, 1), 2, np.int8)
+    text = "".join(svt_av1.lines([(0, one), (1, one), (2, other), (3, other), (5, one)]))
+    assert text == "0 0\n2 14\n5 0\n"
+
+
+def test_svt_av1_negative_values_never_stand_alone() -> None:
+    assert svt_av1.to_qindex(np.full((2, 2), -2, np.int8)).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_kvazaar_is_accepted_whatever_the_offsets(binary: bool) -> None:
+    frames = random_offsets(7, 3, 5)
+    one = kvazaar.binary_map if binary else kvazaar.text_map
+    read = read_kvazaar(b"".join(map(one, frames)), 300, 190, binary=binary)
+    assert np.array_equal(read, frames)
+
+
+def test_kvazaar_text() -> None:
+    assert kvazaar.text_map(np.array([[1, -2], [0, 3]], np.int8)) == b"2 2\n1 -2\n0 3\n"
+
+
+def test_kvazaar_refuses_steps_that_abort_it() -> None:
+    with pytest.raises(ValueError, match="abort"):
+        kvazaar.text_map(np.array([[13]], np.int8))
+
+
+@pytest.mark.parametrize(
+    ("gop", "frames", "order"),
+    [
+        ("0", 4, [0, 1, 2, 3]),
+        ("lp", 4, [0, 1, 2, 3]),
+        ("8", 10, [0, 8, 4, 2, 1, 3, 6, 5, 7, 9]),
+        # A last group that is cut short codes what is there, in the same order.
+        ("8", 14, [0, 8, 4, 2, 1, 3, 6, 5, 7, 12, 10, 9, 11, 13]),
+        ("8", 1, [0]),
+        ("8", 0, []),
+        ("16", 17, [0, 16, 8, 4, 2, 1, 3, 6, 5, 7, 12, 10, 9, 11, 14, 13, 15]),
+    ],
+)
+def test_coding_order(gop: str, frames: int, order: list[int]) -> None:
+    assert list(kvazaar.in_coding_order(range(frames), gop)) == order
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_plain_grid(count: int) -> None:
+    blocks = BlockGrid(100, 40, 16)
+    frames = random_offsets(count, blocks.rows, blocks.columns)
+    text = "".join(plain_grid.pieces(blocks, enumerate(frames)))
+    read = json.loads(text)
+    assert read.pop("frames") == [
+        {"frameNum": number, "offsets": offsets.tolist()} for number, offsets in enumerate(frames)
+    ]
+    assert read == {
+        "format": "vmafsal-roi",
+        "version": 1,
+        "unit": "qp",
+        "width": 100,
+        "height": 40,
+        "block": 16,
+        "columns": 7,
+        "rows": 3,
+    }

@@ -1,0 +1,1 @@
+"""Regions of interest: QP offsets from saliency maps, and what encoders read of them."""
