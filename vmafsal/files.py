@@ -73,6 +73,11 @@ class WholeFile:
                     os.chown(self._temporary, old.st_uid, old.st_gid)
             os.chmod(self._temporary, stat.S_IMODE(old.st_mode))
 
+    @property
+    def temporary(self) -> str | None:
+        """Path to write to for a library that opens its file itself; None for a stream."""
+        return self._temporary
+
     def write(self, data: str | bytes) -> None:
         """Add to the output.
 

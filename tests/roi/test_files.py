@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.roi.validators import read_kvazaar, read_svt_av1
+from vmafsal.roi import files, kvazaar, svt_av1
 from vmafsal.roi import grid as plain_grid
-from vmafsal.roi import kvazaar, svt_av1
 from vmafsal.roi.mapping import BlockGrid
+from vmafsal.video.base import SourceInfo
 
 
 def random_offsets(count: int, rows: int, columns: int) -> list[np.ndarray]:
@@ -104,3 +106,45 @@ def test_plain_grid(count: int) -> None:
         "columns": 7,
         "rows": 3,
     }
+
+
+def info(**facts: Any) -> SourceInfo:
+    defaults = {"path": "a clip.mp4", "kind": "container", "width": 640, "height": 272}
+    return SourceInfo(**{**defaults, "chroma": "420", "bit_depth": 8, "fps": 24000 / 1001, **facts})
+
+
+@pytest.mark.parametrize("kind", [*files.ENCODERS, "json"])
+def test_contents_have_a_block_for_each(kind: str) -> None:
+    grid = BlockGrid(300, 190, files.block_of(kind))
+    frames = list(enumerate(random_offsets(3, grid.rows, grid.columns)))
+    pieces = list(files.contents(kind, grid, frames, gop="0"))
+    whole = b"".join(piece if isinstance(piece, bytes) else piece.encode() for piece in pieces)
+    if kind == "json":
+        assert (grid.rows, grid.columns) == (12, 19)
+        assert len(json.loads(whole)["frames"]) == 3
+    elif kind == "svt-av1":
+        assert len(read_svt_av1(whole.decode(), 300, 190)) == 3
+    else:
+        read = read_kvazaar(whole, 300, 190)
+        assert np.array_equal(read, [offsets for _, offsets in frames])
+
+
+def test_kvazaar_has_a_map_for_frames_that_are_missing() -> None:
+    one, other = np.zeros((1, 1), np.int8), np.ones((1, 1), np.int8)
+    grid = BlockGrid(64, 64, 64)
+    pieces = files.contents("kvazaar", grid, [(1, one), (4, other)], gop="0", binary=True)
+    assert [piece[-1] for piece in pieces] == [0, 0, 0, 0, 1]
+
+
+def test_command_lines_name_what_the_file_was_written_for() -> None:
+    line = files.command_line("svt-av1", info(), "my roi.txt")
+    assert "--rc 0 --crf" in line
+    assert "--roi-map-file 'my roi.txt'" in line
+    assert "ffmpeg -i 'a clip.mp4' -fps_mode passthrough" in line
+    line = files.command_line("kvazaar", info(bit_depth=10), "r.bin", gop="lp")
+    assert "--gop lp-g4d3t1 " in line
+    assert "--input-res 640x272 --input-bitdepth 10 --input-fps 24000/1001" in line
+    line = files.command_line("uvg266", info(kind="raw", chroma="422", fps=None), "r.txt", "16")
+    assert "-f rawvideo -video_size 640x272 -pix_fmt yuv422p -i" in line
+    assert "| uvg266 -i - --input-res 640x272 --input-fps 25/1 --gop 16 " in line
+    assert line.endswith("--roi r.txt -o encoded.vvc")

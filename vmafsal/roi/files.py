@@ -1,0 +1,104 @@
+"""The files of offsets: which kinds there are, their text, and the command line that reads them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmafsal.roi import grid as plain_grid
+from vmafsal.roi import kvazaar, svt_av1
+from vmafsal.roi.mapping import BlockGrid
+from vmafsal.video.base import SourceInfo
+
+__all__ = ["ENCODERS", "block_of", "command_line", "contents"]
+
+ENCODERS = ("svt-av1", "kvazaar", "uvg266")
+"""Programs whose own file of offsets is written. The fourth kind is "json"."""
+
+Numbered = tuple[int, NDArray[np.int8]]
+"""frameNum and offsets of a frame, in QP."""
+
+
+def block_of(kind: str, wanted: int | None = None) -> int:
+    """Side of a block in pixels: 64 for the programs, the wanted one or 16 for JSON."""
+    return {"svt-av1": svt_av1.BLOCK, "kvazaar": kvazaar.BLOCK, "uvg266": kvazaar.BLOCK}.get(
+        kind, wanted or 16
+    )
+
+
+def contents(
+    kind: str, grid: BlockGrid, frames: Iterable[Numbered], *, gop: str = "8", binary: bool = False
+) -> Iterator[str | bytes]:
+    """The content of a file, piece by piece.
+
+    Args:
+        kind: one of ENCODERS, or "json".
+        grid: blocks of the picture.
+        frames: in display order.
+        gop: of kvazaar and uvg266, one of kvazaar.GOPS.
+        binary: kvazaar's binary form.
+    """
+    if kind == "json":
+        yield from plain_grid.pieces(grid, frames)
+    elif kind == "svt-av1":
+        yield from svt_av1.lines(frames)
+    else:
+        one_map = kvazaar.binary_map if binary else kvazaar.text_map
+        for offsets in kvazaar.in_coding_order(_without_gaps(frames), gop):
+            yield one_map(offsets)
+
+
+def _without_gaps(frames: Iterable[Numbered]) -> Iterator[NDArray[np.int8]]:
+    """A map for each number from 0: one that is missing is that of the frame before, or after."""
+    following = 0
+    last: NDArray[np.int8] | None = None
+    for number, offsets in frames:
+        for _ in range(following, number):
+            yield offsets if last is None else last
+        yield offsets
+        last, following = offsets, number + 1
+
+
+def command_line(kind: str, info: SourceInfo, output: str, gop: str = "8") -> str:
+    """A command line that encodes the video with the file.
+
+    Args:
+        kind: one of ENCODERS.
+        info: of the video.
+        output: path of the file.
+        gop: as the file was written for.
+    """
+    deep = info.bit_depth > 8
+    pixels = "yuv420p10le" if deep else "yuv420p"
+    decode = (
+        f"ffmpeg -f rawvideo -video_size {info.width}x{info.height} -pix_fmt {_raw_format(info)} "
+        if info.kind == "raw"
+        else "ffmpeg "
+    )
+    # Without passthrough ffmpeg may repeat or drop pictures, and the maps would lag behind.
+    decode += f"-i {shlex.quote(info.path)} -fps_mode passthrough -pix_fmt {pixels}"
+    file = shlex.quote(output)
+    if kind == "svt-av1":
+        # With --rc 1 and --rc 2 the encoder ignores the file without a word.
+        return (
+            f"{decode} -f yuv4mpegpipe -strict -1 - | SvtAv1EncApp -i stdin --rc 0 --crf 35 "
+            f"--roi-map-file {file} -b encoded.ivf"
+        )
+    rate = Fraction(info.fps or 25).limit_denominator(1001)
+    structure = "lp-g4d3t1" if gop == "lp" else gop
+    depth = " --input-bitdepth 10" if deep else ""
+    ending = "hevc" if kind == "kvazaar" else "vvc"
+    return (
+        f"{decode} -f rawvideo - | {kind} -i - --input-res {info.width}x{info.height}{depth} "
+        f"--input-fps {rate.numerator}/{rate.denominator} --gop {structure} --qp 27 "
+        f"--roi {file} -o encoded.{ending}"
+    )
+
+
+def _raw_format(info: SourceInfo) -> str:
+    base = "gray" if info.chroma == "400" else f"yuv{info.chroma}p"
+    return base if info.bit_depth == 8 else f"{base}{info.bit_depth}le"
