@@ -11,12 +11,14 @@ Speeds and last digits differ from machine to machine and do not count as change
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -26,7 +28,8 @@ from typing import Any
 from typer.main import get_command
 
 from benchmarks.sizing import newest_reports, size_up
-from vmafsal.job import MODEL_VARIABLE
+from vmafsal.api import PYTHON_OPTIONS, extract
+from vmafsal.job import FEATURE_OPTIONS, MODEL_VARIABLE
 from vmafsal.models.contract import OPERATORS
 from vmafsal.models.model import load_model
 from vmafsal.models.registry import packaged_registry
@@ -143,6 +146,8 @@ def options(command: Any) -> str:
         is_option = param.opts[0].startswith("-")
         panel = param.rich_help_panel or ("Other" if is_option else "")
         panels.setdefault(panel, []).append(_row(param, is_option))
+    if "Other" in panels:
+        panels["Other"] = panels.pop("Other")  # the last
     several = sum(bool(panel) for panel in panels) > 1
     text = ""
     for panel, rows in panels.items():
@@ -183,6 +188,33 @@ def _value(param: Any) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "\\<").replace("\n", " ")
+
+
+def feature_options() -> str:
+    """What may follow --feature mobilesal=."""
+    rows = "".join(
+        f"| `{row.name}` | {_cell(f'`{row.value_name}`')} | {_cell(row.help)} |\n"
+        for row in FEATURE_OPTIONS
+    )
+    return f"| key | value | meaning |\n|---|---|---|\n{rows}"
+
+
+def extract_signature() -> str:
+    """The parameters of extract(), without their types."""
+    parts = []
+    for name, parameter in inspect.signature(extract).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
+            parts.append("*")
+        default = repr(parameter.default).replace("'", '"')
+        parts.append(name if parameter.default is parameter.empty else f"{name}={default}")
+    text = textwrap.fill(", ".join(parts), 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return f"```\nextract({text.strip()}) -> Run\n```\n"
+
+
+def extract_options() -> str:
+    """The parameters that extract() shares with the command line."""
+    rows = "".join(f"| `{row.name}` | {_cell(row.help)} |\n" for row in PYTHON_OPTIONS)
+    return f"| parameter | meaning |\n|---|---|\n{rows}"
 
 
 def operators() -> str:
@@ -316,6 +348,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "join-options": lambda: options(command_tree()["vmafsal join"]),
     "show-options": lambda: options(command_tree()["vmafsal models show"]),
     "verify-options": lambda: options(command_tree()["vmafsal models verify"]),
+    "feature-options": feature_options,
+    "extract-signature": extract_signature,
+    "extract-options": extract_options,
     "training-options": training_options,
     "operators": operators,
     "matrices": matrices,

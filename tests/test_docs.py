@@ -220,23 +220,6 @@ def test_the_python_page_names_every_parameter_and_attribute(tmp_path: Path) -> 
     assert facts <= documented
 
 
-def test_the_python_page_has_the_signature() -> None:
-    shown = re.search(r"```\nextract\((.*?)\) -> Run", page("docs/python-api.md"), re.S)
-    assert shown is not None
-    parameters = inspect.signature(package.extract).parameters.values()
-    parts = [
-        parameter.name
-        if parameter.default is parameter.empty
-        else f"{parameter.name}={repr(parameter.default).replace(chr(39), chr(34))}"
-        for parameter in parameters
-    ]
-    first_keyword = next(
-        place for place, one in enumerate(parameters) if one.kind is one.KEYWORD_ONLY
-    )
-    parts.insert(first_keyword, "*")
-    assert re.split(r",\s+", shown[1]) == parts
-
-
 def test_errors_have_the_exit_codes_of_the_page() -> None:
     rows = re.findall(r"^\| `(\w+Error)` \| (\d) \|", page("docs/python-api.md"), re.M)
     listed = {name: int(code) for name, code in rows}

@@ -85,7 +85,7 @@ def test_feature_params_hold_for_every_feature() -> None:
         ("mobilesal=range=ful", "Did you mean full"),
         ("mobilesal=short_side=0", "from 16 to 4320"),
         ("mobilesal=short_side=-8", "from 16 to 4320"),
-        ("mobilesal=short_side=big", "native or a number"),
+        ("mobilesal=short_side=big", "native or a whole number"),
         ("mobilesal=name=a b", "letters, digits"),
         ("mobilesal=color=bt601:color=bt709", "given twice"),
     ],

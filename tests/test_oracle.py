@@ -54,7 +54,7 @@ def test_scores_agree_with_the_c_extractor(expected: Path) -> None:
         model=model,
         width=int(width),
         height=int(height),
-        pixel_format=chroma,  # type: ignore[arg-type]
+        pixel_format=chroma,
     ).read()
     wanted = [
         (frame["frameNum"], frame["metrics"]["saliency_mean"])

@@ -1,20 +1,32 @@
-"""The Python door: one call, the same Job as the command line builds."""
+"""`extract()`: the same options as the command line, and the same Job."""
 
 from __future__ import annotations
 
+import inspect
+import operator
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+import re
+import textwrap
+from collections.abc import Mapping
+from difflib import get_close_matches
+from inspect import Parameter
+from typing import Any
 
-from vmafsal.job import Feature, Job, parse_features
+from vmafsal.job import FEATURE_OPTIONS, JOB_OPTIONS, Feature, Job, parse_features
+from vmafsal.options import Option
 from vmafsal.run import Run
 
-if TYPE_CHECKING:
-    from vmafsal.job import Hwaccel
-    from vmafsal.models.sidecar import ColorMatrix, ColorRange
-    from vmafsal.video.frame import Chroma
+__all__ = ["PYTHON_OPTIONS", "extract"]
 
-__all__ = ["extract"]
+_VIDEOS = ("distorted", "reference")
+"""The two that have parameters of their own."""
+
+PYTHON_OPTIONS: tuple[Option, ...] = tuple(
+    option
+    for option in (*FEATURE_OPTIONS, *JOB_OPTIONS)
+    if "python" in option.places and option.name not in _VIDEOS
+)
+"""The options that extract() takes by name."""
 
 
 def extract(
@@ -22,79 +34,88 @@ def extract(
     reference: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    pixel_format: Chroma | None = None,
-    bitdepth: int | None = None,
-    stream: int | None = None,
-    color: ColorMatrix | None = None,
-    range: ColorRange | None = None,
-    short_side: int | Literal["native"] | None = None,
-    frame_cnt: int = 0,
-    frame_skip_ref: int = 0,
-    frame_skip_dist: int = 0,
-    subsample: int = 1,
-    device: str = "auto",
-    threads: int | None = None,
-    batch_size: int | None = None,
-    tf32: bool = False,
-    hwaccel: Hwaccel = "none",
+    **options: Any,
 ) -> Run:
     """Per-frame saliency of a video.
 
     Args:
-        path: the (distorted) video: raw YUV, Y4M or a container.
-        reference: checked, and ends the run where it is shorter.
+        path: the (distorted) video: raw YUV, Y4M or a container; "-" is standard input.
+        reference: checked against it, and ends the run where it is shorter.
         model: path or registry id; or several by tag, {"": first, "b": second}, each of which
             gets a column (saliency_mean, saliency_mean_b). None is VMAF_MOBILESAL_MODEL_PATH,
             else the packaged default.
-        width, height: of raw video, in pixels.
-        pixel_format, bitdepth: of raw video; None is 420 and 8.
-        stream: which video stream of a container, from 0.
-        color, range, short_side: instead of the model's own choice.
-        frame_cnt: compare this many frames; 0 is all.
-        frame_skip_ref, frame_skip_dist: frames left out at the beginning.
-        subsample: score every n-th frame; frame numbers stay.
-        device: auto, cpu, cuda, cuda:N or tensorrt.
-        threads: of the CPU provider; None is one a core.
-        batch_size: frames in one inference; None chooses by their size.
-        tf32: let CUDA take products in TF32.
-        hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
-            can.
+        options: those of the command line, under the same names; see PYTHON_OPTIONS.
     Returns:
-        a lazy result: facts now, FrameFeatures as it is iterated.
+        A lazy run: facts now, FrameFeatures as it is iterated.
     Raises:
         VmafsalError: whatever is wrong, as a sentence with its remedy.
     """
-    models: Sequence[tuple[str, str | None]]
+    _check_names(options)
+    models: dict[str, str | None]
     if isinstance(model, Mapping):
-        models = [(tag, os.fspath(spec)) for tag, spec in model.items()]
-    elif model is not None:
-        models = [("", os.fspath(model))]
+        models = {tag: os.fspath(spec) for tag, spec in model.items()}
     else:
-        models = [("", parse_features()[0].model_path)]
-    features = tuple(
-        Feature(model_path=spec, color=color, range=range, short_side=short_side, name=tag or None)
-        for tag, spec in models
-    )
+        models = {"": parse_features()[0].model_path if model is None else os.fspath(model)}
+    values = {key: _plain(value) for key, value in options.items()}
+    names = {option.name for option in FEATURE_OPTIONS}
+    choices = {key: value for key, value in values.items() if key in names}
     return Run(
         Job(
             distorted=os.fspath(path),
             reference=None if reference is None else os.fspath(reference),
-            width=width,
-            height=height,
-            pixel_format=pixel_format,
-            bitdepth=bitdepth,
-            stream=stream,
-            features=features,
-            frame_cnt=frame_cnt,
-            frame_skip_ref=frame_skip_ref,
-            frame_skip_dist=frame_skip_dist,
-            subsample=subsample,
-            device=device,
-            threads=threads,
-            batch_size=batch_size,
-            tf32=tf32,
-            hwaccel=hwaccel,
+            features=tuple(
+                Feature(model_path=spec, name=tag or None, **choices)
+                for tag, spec in models.items()
+            ),
+            **{key: value for key, value in values.items() if key not in names},
         )
     )
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    known = [option.name for option in PYTHON_OPTIONS]
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f". Did you mean {near[0]!r}?" if near else ""
+            # As Python says it of any function.
+            raise TypeError(f"extract() got an unexpected keyword argument {name!r}{hint}")
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as an int, which a log can hold."""
+    if isinstance(value, bool | str) or not hasattr(value, "__index__"):
+        return value
+    return operator.index(value)
+
+
+def _describe() -> None:
+    """Write the options of the table into the signature and the docstring, as help() shows them."""
+    signature = inspect.signature(extract)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    table = [
+        Parameter(
+            option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=option.type
+        )
+        for option in PYTHON_OPTIONS
+    ]
+    extract.__signature__ = signature.replace(parameters=[*own, *table])  # type: ignore[attr-defined]
+    if extract.__doc__:  # python -OO has none
+        extract.__doc__ = re.sub(
+            r"^( *)options: .*$",
+            lambda found: "\n".join(_line(option, found[1]) for option in PYTHON_OPTIONS),
+            extract.__doc__,
+            flags=re.M,
+        )
+
+
+def _line(option: Option, indent: str) -> str:
+    return textwrap.fill(
+        f"{option.name}: {option.help}",
+        96,
+        initial_indent=indent,
+        subsequent_indent=indent + "    ",
+    )
+
+
+_describe()

@@ -1,73 +1,117 @@
-"""The Job: what a person asked for, checked, before anything is opened."""
+"""The Job: what a person asked for, checked, before anything is opened.
+
+The fields of Job and Feature, and the tuples below them, are the table of options: each option
+stands here once. See vmafsal.options for what a row says and who reads it.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from dataclasses import MISSING, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from vmafsal.errors import UsageError
-from vmafsal.models.sidecar import ColorMatrix, ColorRange
+from vmafsal.feature_spec import FEATURE, MODEL_VARIABLE, read_features
+from vmafsal.options import Option, Place, option, options_of
 
 if TYPE_CHECKING:
     from vmafsal.video.frame import Chroma
 
 __all__ = [
+    "ACCEPTED",
     "FEATURE",
+    "FEATURE_OPTIONS",
+    "JOB_OPTIONS",
+    "LOG_OPTIONS",
     "MODEL_VARIABLE",
+    "OPTIONS",
+    "ColorMatrix",
+    "ColorRange",
     "Feature",
     "Hwaccel",
     "Job",
     "build_job",
     "parse_device",
     "parse_features",
-    "whole_number",
 ]
 
-FEATURE = "mobilesal"
-"""The only feature; its name in libvmaf."""
+ColorMatrix = Literal["libvmaf", "bt709", "bt601", "bt2020", "auto"]
+"""Matrix from YUV to RGB."""
 
-MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
-"""The environment variable that names a model, as the C extractor reads it."""
+ColorRange = Literal["limited", "full", "auto"]
+"""Range of the samples."""
 
 Hwaccel = Literal["none", "cuda", "auto"]
-"""Who decodes, in ffmpeg's words: software; NVDEC or nobody; NVDEC where it can."""
+"""What decodes, in ffmpeg's words: software, NVDEC, or NVDEC where it can."""
+
+INPUT = "Input"
+MODEL = "Model and device"
+LOG = "Log"
+ACCEPTED = "Accepted for compatibility with vmaf's command lines, without effect"
 
 _DEVICE = re.compile(r"(auto|cpu|(cuda|tensorrt)(?::(\d+))?)")
 
-_KEYS = ("model_path", "color", "range", "short_side", "name")
+_input = partial(option, group=INPUT)
+_model = partial(option, group=MODEL)
+
+_VIDEOS: frozenset[Place] = frozenset({"score", "manifest", "python"})
+_COMMANDS: frozenset[Place] = frozenset({"score", "batch", "manifest"})
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise UsageError(
+            f"The name {name!r} becomes part of a column's name: use letters, digits, "
+            "'_', '.' and '-'."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One column: a model and how it is to be run."""
+    """One column: a model and how it is to be run. None leaves a choice to the model."""
 
-    model_path: str | None = None
-    """Path or registry id; None is the packaged default."""
-    color: ColorMatrix | None = None
-    """None leaves it to the model; so for range and short_side."""
-    range: ColorRange | None = None
-    short_side: int | Literal["native"] | None = None
-    name: str | None = None
-    """Tag of the column: None gives saliency_mean, "a" gives saliency_mean_a."""
+    model_path: str | None = option(
+        "text",
+        None,
+        "The model: the path of an ONNX file, or an id that `vmafsal models` lists.",
+        metavar="PATH|ID",
+        places=_COMMANDS,
+    )
+    color: ColorMatrix | None = option(
+        "text",
+        None,
+        "Matrix from YUV to RGB. `auto` is the one that the stream is tagged with, else `bt709`.",
+        choices=("libvmaf", "bt709", "bt601", "bt2020", "auto"),
+    )
+    range: ColorRange | None = option(
+        "text",
+        None,
+        "Range of the samples. `auto` is the one that the stream is tagged with, else limited.",
+        choices=("limited", "full", "auto"),
+    )
+    short_side: int | Literal["native"] | None = option(
+        "number",
+        None,
+        "Pixels of the shorter side that the model sees; `native` is the size of the video.",
+        choices=("native",),
+        least=16,
+        most=4320,
+    )
+    name: str | None = option(
+        "text",
+        None,
+        "Tag of the column: `name=a` gives saliency_mean_a.",
+        metavar="TAG",
+        check=_check_name,
+        places=_COMMANDS,
+    )
 
     def __post_init__(self) -> None:
-        _check_choice("color", self.color, get_args(ColorMatrix))
-        _check_choice("range", self.range, get_args(ColorRange))
-        side = self.short_side
-        if side is not None and side != "native" and not 16 <= side <= 4320:
-            raise UsageError(
-                f"short_side is native or a number of pixels from 16 to 4320, not {side}."
-            )
-        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", self.name):
-            raise UsageError(
-                f"The name {self.name!r} becomes part of a column's name: use letters, digits, "
-                "'_', '.' and '-'."
-            )
+        for row in FEATURE_OPTIONS:
+            row.check_value(getattr(self, row.name), FEATURE)
 
     @property
     def column(self) -> str:
@@ -75,57 +119,116 @@ class Feature:
         return f"saliency_mean_{self.name}" if self.name else "saliency_mean"
 
 
+FEATURE_OPTIONS = options_of(Feature)
+"""What may follow --feature mobilesal=, as key=value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run of the extractor."""
 
-    distorted: str
-    """Path, or "-" for standard input."""
-    reference: str | None = None
-    width: int | None = None
-    """Of raw video, in pixels; None for files that say it themselves."""
-    height: int | None = None
-    pixel_format: Chroma | None = None
-    """Of raw video; None is 420. A file that says it itself must agree."""
-    bitdepth: int | None = None
-    """Of raw video: 8 to 16; None is 8. A file that says it itself must agree."""
-    stream: int | None = None
-    """Which video stream of a container, from 0; None is the first."""
+    distorted: str = _input(
+        "path",
+        MISSING,
+        "Video to score: raw YUV, Y4M, or anything ffmpeg reads (mp4, mkv, webm, mov, …); - is "
+        "standard input.",
+        letter="-d",
+        metavar="FILE",
+        places=_VIDEOS,
+        identity=False,
+        logged=False,
+    )
+    reference: str | None = _input(
+        "path",
+        None,
+        "Reference video. It is checked against the distorted one, and the shorter of the two "
+        "ends the run; no saliency is computed on it.",
+        letter="-r",
+        metavar="FILE",
+        places=_VIDEOS,
+        identity=False,
+        logged=False,
+    )
+    width: int | None = _input(
+        "number", None, "Width of raw YUV.", letter="-w", metavar="PIXELS", logged=False
+    )
+    height: int | None = _input(
+        "number", None, "Height of raw YUV.", letter="-h", metavar="PIXELS", logged=False
+    )
+    pixel_format: Chroma | None = _input(
+        "text",
+        None,
+        "Chroma format of raw YUV, 420 otherwise; 400 is gray. A file that states it must agree.",
+        letter="-p",
+        choices=("420", "422", "444", "400"),
+        logged=False,
+    )
+    bitdepth: int | None = _input(
+        "number",
+        None,
+        "Bits per sample of raw YUV, 8 otherwise; above 8, samples are 16-bit little-endian. A "
+        "file that states it must agree.",
+        letter="-b",
+        metavar="8|10|12|16",
+        logged=False,
+    )
+    stream: int | None = _input(
+        "number",
+        None,
+        "Which video stream of a container, from 0. The first one otherwise.",
+        least=0,
+    )
+    hwaccel: Hwaccel = _input(
+        "text",
+        "none",
+        "What decodes the distorted video: software, an NVIDIA GPU (NVDEC), or that GPU where it "
+        "can.",
+        choices=("none", "cuda", "auto"),
+    )
+    frame_cnt: int = _input("number", 0, "Compare this many frames; 0 is all.", least=0)
+    frame_skip_ref: int = _input(
+        "number", 0, "Leave out the first N frames of the reference.", least=0
+    )
+    frame_skip_dist: int = _input(
+        "number", 0, "Leave out the first N frames of the distorted video.", least=0
+    )
+    subsample: int = _input(
+        "number", 1, "Score every N-th frame; frames keep their numbers.", least=1
+    )
     features: tuple[Feature, ...] = field(default_factory=lambda: (Feature(),))
-    frame_cnt: int = 0
-    """Compare this many frames; 0 is all."""
-    frame_skip_ref: int = 0
-    """Leave out this many frames at the beginning of the reference."""
-    frame_skip_dist: int = 0
-    subsample: int = 1
-    """Score every n-th frame; the frame numbers stay."""
-    device: str = "auto"
-    threads: int | None = None
-    """Of the CPU provider; None is one a core."""
-    batch_size: int | None = None
-    """Frames in one inference; None chooses by their size."""
-    tf32: bool = False
-    """Let CUDA take products of float32 in TF32, with 10 bits of mantissa."""
-    hwaccel: Hwaccel = "none"
-    """Who decodes the distorted video: see source.hardware."""
+    device: str = _model(
+        "text",
+        "auto",
+        "Where the model runs. A device that is named and not there is an error.",
+        metavar="auto|cpu|cuda[:N]|tensorrt",
+        check=lambda device: parse_device(device),
+    )
+    threads: int | None = _model(
+        "number",
+        None,
+        "Threads of the CPU for the model; one a core otherwise.",
+        least=1,
+        identity=False,
+    )
+    batch_size: int | None = _model(
+        "number",
+        None,
+        "Frames in one inference; auto chooses by their size.",
+        flag="--batch-size",
+        metavar="auto|N",
+        least=1,
+        none="auto",
+    )
+    tf32: bool = _model(
+        "flag",
+        False,
+        "Let CUDA round the factors of products to TF32, with 10 bits of mantissa, which is faster "
+        "and moves each frame's mean a little.",
+    )
 
     def __post_init__(self) -> None:
-        for name, value, least in (
-            ("--frame_cnt", self.frame_cnt, 0),
-            ("--frame_skip_ref", self.frame_skip_ref, 0),
-            ("--frame_skip_dist", self.frame_skip_dist, 0),
-            ("--subsample", self.subsample, 1),
-            ("--threads", self.threads, 1),
-            ("--batch-size", self.batch_size, 1),
-            ("--stream", self.stream, 0),
-        ):
-            if value is not None and value < least:
-                raise UsageError(f"{name} is a whole number from {least} up, not {value}.")
-        parse_device(self.device)
-        if self.hwaccel not in get_args(Hwaccel):
-            raise UsageError(
-                f"There is no hwaccel {self.hwaccel!r}. Choose {', '.join(get_args(Hwaccel))}."
-            )
+        for row in JOB_OPTIONS:
+            row.check_value(getattr(self, row.name))
         if self.distorted == "-" and self.reference == "-":
             raise UsageError(
                 "Only one of reference and distorted can be standard input; give a path for the "
@@ -141,77 +244,155 @@ class Job:
                     f"name: --feature {FEATURE}=model_path=…:name=b"
                 )
 
+    def settings(self) -> dict[str, Any]:
+        """The options that a log names among its settings, by name."""
+        return {row.name: getattr(self, row.name) for row in JOB_OPTIONS if row.logged}
 
-def whole_number(text: str | int) -> int:
-    """A number in any of C's notations: 1920, 0x780, 0o3600.
+    def identity(self) -> dict[str, Any]:
+        """The options that may change what a log says, besides videos and features, by name."""
+        return {row.name: getattr(self, row.name) for row in JOB_OPTIONS if row.identity}
 
-    Raises:
-        ValueError: if it is none.
-    """
-    if isinstance(text, int):
-        return text  # an option's default comes as it is
-    try:
-        return int(text, 0)
-    except ValueError:
-        try:
-            return int(text, 10)  # 0123, which C would take as octal and nobody means so
-        except ValueError:
-            raise ValueError(f"{text!r} is no whole number") from None
+
+JOB_OPTIONS = options_of(Job)
+
+_FEATURES = (
+    Option(
+        name="feature",
+        kind="texts",
+        metavar=f"{FEATURE}[=KEY=VALUE:…]",
+        help=f"How to compute saliency, by the keys {', '.join(o.name for o in FEATURE_OPTIONS)}. "
+        "Repeat it with another name for another column.",
+        group=MODEL,
+        places=_COMMANDS,
+    ),
+    Option(
+        name="feature_params",
+        kind="texts",
+        metavar=f"{FEATURE}:KEY=VALUE:…",
+        help="The same keys in the other spelling; --feature goes first.",
+        group=MODEL,
+        places=_COMMANDS,
+    ),
+)
+_GPUMASK = Option(
+    name="gpumask",
+    kind="text",
+    default="0",
+    metavar="MASK",
+    help="As vmaf's: anything but 0 means --device cpu.",
+    group=MODEL,
+    places=_COMMANDS,
+)
+
+LOG_OPTIONS = (
+    Option(
+        name="output",
+        kind="text",
+        letter="-o",
+        metavar="FILE",
+        help="Where the log goes; - is standard output. Its ending names the format. Without it "
+        "the pooled value is printed, or the log where a format is named.",
+        group=LOG,
+        places=frozenset({"score", "manifest"}),
+    ),
+    *(
+        Option(name=name, kind="flag", default=False, help=help, group=LOG, places=_COMMANDS)
+        for name, help in (
+            ("json", "Write JSON."),
+            ("xml", "Write XML."),
+            ("csv", "Write CSV."),
+            ("sub", "Write subtitles (MicroDVD)."),
+        )
+    ),
+    Option(
+        name="ndjson",
+        kind="flag",
+        default=False,
+        help="Print a line of JSON for each frame as soon as it is scored: to --output if that "
+        "ends in .ndjson or .jsonl, else to standard output.",
+        group=LOG,
+        places=frozenset({"score"}),
+    ),
+    Option(
+        name="precision",
+        kind="text",
+        metavar="N|max|full|legacy",
+        help="Digits of the numbers: N significant ones, all 17 (max, full), or six decimals "
+        "always (legacy).",
+        group=LOG,
+        places=_COMMANDS,
+    ),
+    Option(
+        name="quiet",
+        kind="flag",
+        default=False,
+        letter="-q",
+        help="Print no progress, notices or closing line.",
+        group=LOG,
+        places=frozenset({"score", "batch"}),
+    ),
+)
+"""How the log is written; not part of a Job."""
+
+_ACCEPTED = (
+    Option(
+        name="model",
+        kind="texts",
+        letter="-m",
+        metavar="…",
+        help="VMAF's model.",
+        group=ACCEPTED,
+        places=frozenset({"score"}),
+    ),
+    Option(
+        name="cpumask",
+        kind="text",
+        metavar="…",
+        help="CPU features.",
+        group=ACCEPTED,
+        places=frozenset({"score"}),
+    ),
+    Option(
+        name="no_prediction",
+        kind="flag",
+        default=False,
+        letter="-n",
+        help="There is no VMAF prediction here.",
+        group=ACCEPTED,
+        places=frozenset({"score"}),
+    ),
+)
+
+OPTIONS: tuple[Option, ...] = tuple(
+    sorted(
+        (*_FEATURES, *JOB_OPTIONS, _GPUMASK, *LOG_OPTIONS, *_ACCEPTED),
+        key=lambda row: (INPUT, MODEL, LOG, ACCEPTED).index(row.group),
+    )
+)
+"""Every option of a run, as help texts list them."""
 
 
 def build_job(
     *,
-    distorted: str,
-    reference: str | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    pixel_format: str | None = None,
-    bitdepth: int | None = None,
-    stream: int | None = None,
-    frame_cnt: int = 0,
-    frame_skip_ref: int = 0,
-    frame_skip_dist: int = 0,
-    subsample: int = 1,
     feature: Iterable[str] | None = None,
     feature_params: Iterable[str] | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    batch_size: str = "auto",
     gpumask: str = "0",
-    tf32: bool = False,
-    hwaccel: str = "none",
+    device: str = "auto",
+    **options: Any,
 ) -> Job:
-    """The Job that the options of the main command describe, under their own names.
+    """The Job that options describe, under the names that they have in the table.
 
+    Args:
+        feature, feature_params, gpumask: the options that are not fields of a Job.
+        device, options: fields of a Job.
     Raises:
-        UsageError: if an option has no meaning, or two contradict each other.
+        UsageError: if an option makes no sense, or two contradict each other.
     """
     return Job(
-        distorted=distorted,
-        reference=reference,
-        width=width,
-        height=height,
-        pixel_format=_choose_chroma(pixel_format),
-        bitdepth=bitdepth,
-        stream=stream,
         features=parse_features(feature or (), feature_params or ()),
-        frame_cnt=frame_cnt,
-        frame_skip_ref=frame_skip_ref,
-        frame_skip_dist=frame_skip_dist,
-        subsample=subsample,
         device=_choose_device(device, gpumask),
-        threads=threads,
-        batch_size=_choose_batch_size(batch_size),
-        tf32=tf32,
-        hwaccel=cast("Any", hwaccel),  # Job checks what the type promises
+        **options,
     )
-
-
-def _choose_chroma(text: str | None) -> Any:
-    choices = ("420", "422", "444", "400")
-    if text is not None and text not in choices:
-        raise UsageError(f"There is no pixel format {text!r}. Choose {', '.join(choices)}.")
-    return text
 
 
 def _choose_device(device: str, gpumask: str) -> str:
@@ -224,14 +405,6 @@ def _choose_device(device: str, gpumask: str) -> str:
     if device not in ("auto", "cpu"):
         raise UsageError(f"--gpumask {gpumask} keeps off the GPU, but --device names {device}.")
     return "cpu"
-
-
-def _choose_batch_size(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdigit():
-        raise UsageError(f"--batch-size is auto or a whole number from 1 up, not {text!r}.")
-    return int(text)
 
 
 def parse_device(device: str) -> tuple[str, int]:
@@ -263,124 +436,15 @@ def parse_features(
     package; an empty option falls through to the next.
 
     Args:
-        features: texts such as "mobilesal=model_path=X:color=bt601:name=a".
-        feature_params: texts such as "mobilesal:model_path=X"; they hold for every feature that
-            does not say otherwise.
-        environment: where VMAF_MOBILESAL_MODEL_PATH is looked up.
+        features, feature_params, environment: as read_features takes them.
     Returns:
-        at least one feature.
+        At least one feature.
     Raises:
-        UsageError: for another feature, an unknown option or a value without meaning.
+        UsageError: for another feature, an unknown key or a value that makes no sense.
     """
-    shared: dict[str, str] = {}
-    for text in feature_params:
-        name, _, options = text.partition(":")
-        _check_name(name, "--feature_params", ":")
-        shared |= _parse_options(options)
-    shared["model_path"] = shared.get("model_path") or environment.get(MODEL_VARIABLE, "")
-    parsed = []
-    for text in features or (FEATURE,):
-        name, _, options = text.partition("=")
-        _check_name(name, "--feature", "=")
-        own = {key: value for key, value in _parse_options(options).items() if value}
-        parsed.append(_feature(shared | own))
-    return tuple(parsed)
-
-
-def _check_name(name: str, option: str, separator: str) -> None:
-    if name == FEATURE:
-        return
-    if re.match(rf"{FEATURE}[:=]", name):
-        raise UsageError(
-            f"After {option} {FEATURE} comes {separator!r}: "
-            f"{option} {FEATURE}{separator}model_path=…"
-        )
-    near = get_close_matches(name, [FEATURE], 1)
-    if near:
-        raise UsageError(f"There is no feature {name}. Did you mean {near[0]}?")
-    raise UsageError(
-        f"The feature {name} is not ours: vmafsal computes {FEATURE} alone. Score {name} with "
-        "`vmaf`, then put the two logs together with `vmafsal join`."
+    rows = {row.name: row for row in FEATURE_OPTIONS}
+    read = read_features(features, feature_params, environment, tuple(rows))
+    return tuple(
+        Feature(**{key: rows[key].parse(value) for key, value in options.items()})
+        for options in read
     )
-
-
-def _parse_options(text: str) -> dict[str, str]:
-    r"""key=value pairs between colons; `\:`, `\=` and `\\` stand for themselves."""
-    if not text:
-        return {}
-    pieces = _split(text)
-    first, _, path = text.partition("=")
-    others_known = any(piece.partition("=")[0] in _KEYS for piece in pieces[1:])
-    if first == "model_path" and not others_known:
-        # A path may hold colons and equals signs: alone, it takes the whole tail. A tail that is
-        # no file and reads like another option (a word near a known one, or a plain value where
-        # the end of a path would be) is a misspelt option.
-        misspelt = any(
-            get_close_matches(piece.partition("=")[0], _KEYS, 1)
-            or re.fullmatch(r"[a-z_]+=[^/\\.]*", piece)
-            for piece in pieces[1:]
-        )
-        if Path(path).exists():
-            return {"model_path": path}
-        if not misspelt:
-            return {"model_path": _unescape(path)}
-    options: dict[str, str] = {}
-    for piece in pieces:
-        key, equals, value = piece.partition("=")
-        if key not in _KEYS:
-            near = get_close_matches(key, _KEYS, 1)
-            hint = (
-                f"Did you mean {near[0]}?"
-                if near
-                else f"It takes {', '.join(_KEYS)}; a colon in a path is written \\: ."
-            )
-            raise UsageError(f"{FEATURE} has no option {key!r}. {hint}")
-        if not equals:
-            raise UsageError(f"The option {key} of {FEATURE} needs a value: {key}=…")
-        if key in options:
-            raise UsageError(f"The option {key} of {FEATURE} is given twice.")
-        options[key] = _unescape(value)
-    return options
-
-
-def _split(text: str) -> list[str]:
-    """Split at colons that no backslash protects, leaving the escapes in place."""
-    pieces = [""]
-    position = 0
-    while position < len(text):
-        if text[position] == "\\" and text[position + 1 : position + 2] in (":", "=", "\\"):
-            pieces[-1] += text[position : position + 2]
-            position += 2
-            continue
-        if text[position] == ":":
-            pieces.append("")
-        else:
-            pieces[-1] += text[position]
-        position += 1
-    return pieces
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\\([:=\\])", r"\1", text)
-
-
-def _feature(options: dict[str, str]) -> Feature:
-    side = options.get("short_side")
-    if side and side != "native" and not side.isdigit():
-        raise UsageError(f"short_side is native or a number of pixels from 16 to 4320, not {side}.")
-    return Feature(
-        model_path=options.get("model_path") or None,
-        # Feature checks what the types promise.
-        color=cast("ColorMatrix | None", options.get("color")),
-        range=cast("ColorRange | None", options.get("range")),
-        short_side="native" if side == "native" else int(side) if side else None,
-        name=options.get("name"),
-    )
-
-
-def _check_choice(key: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if value is None or value in choices:
-        return
-    near = get_close_matches(value, choices, 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Choose {', '.join(choices)}."
-    raise UsageError(f"{FEATURE} has no {key} {value!r}. {hint}")

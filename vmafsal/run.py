@@ -253,15 +253,11 @@ class Run:
             "features": {name: self._describe(name) for name in self._scorers},
             "provider": self.provider,
             "settings": {
-                "device": self.job.device,
+                **self.job.settings(),
                 "threads": next(iter(self._scorers.values())).session.threads,
                 "batch_size": self._preparer.batch_size,
                 "tf32": next(iter(self._scorers.values())).session.tf32,
                 "hwaccel": self._distorted.hwaccel,
-                "frame_cnt": self.job.frame_cnt,
-                "frame_skip_ref": self.job.frame_skip_ref,
-                "frame_skip_dist": self.job.frame_skip_dist,
-                "subsample": self.job.subsample,
             },
             "input": {
                 "reference": self.job.reference,

@@ -30,7 +30,7 @@ from tests.networks import convolution, node, save, student
         (("modles", "-o", "c.json"), 2, "Did you mean models"),
         (("clip.yuv", *SIZE, "--widht", "3"), 2, "--width"),
         (("clip.yuv", *SIZE, "--frame-count", "3"), 2, "--frame"),
-        (("clip.yuv", "-w", "wide", "-h", "48"), 2, "no whole number"),
+        (("clip.yuv", "-w", "wide", "-h", "48"), 2, "a whole number, not .wide"),
         (("clip.yuv", "-w", "64"), 2, "height"),
         (("clip.yuv",), 2, "--width"),
         (("clip.yuv", *SIZE, "-p", "421"), 2, "Choose 420"),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vmafsal.cli import options
 from vmafsal.cli.console import say, workers_table
+from vmafsal.cli.options import takes_options
 from vmafsal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class _Digest(StrEnum):
     full = "full"
 
 
+@takes_options("batch")
 def batch(
     inputs: Annotated[
         list[str],
@@ -126,54 +127,9 @@ def batch(
             rich_help_panel=_RUN,
         ),
     ] = _Digest.ends,
-    width: options.Width = None,
-    height: options.Height = None,
-    pixel_format: options.PixelFormat = None,
-    bitdepth: options.Bitdepth = None,
-    stream: options.Stream = None,
-    hwaccel: options.Hwaccel = "none",
-    frame_cnt: options.FrameCnt = 0,
-    frame_skip_ref: options.FrameSkipRef = 0,
-    frame_skip_dist: options.FrameSkipDist = 0,
-    subsample: options.Subsample = 1,
-    feature: options.Feature = None,
-    feature_params: options.FeatureParams = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    batch_size: options.BatchSize = "auto",
-    tf32: options.TF32 = False,
-    gpumask: options.Gpumask = "0",
-    json: options.JSON = False,
-    xml: options.XML = False,
-    csv: options.CSV = False,
-    sub: options.SUB = False,
-    precision: options.Precision = None,
-    quiet: options.Quiet = False,
+    **given: Any,
 ) -> None:
-    defaults = {
-        "width": width,
-        "height": height,
-        "pixel_format": pixel_format,
-        "bitdepth": bitdepth,
-        "stream": stream,
-        "frame_cnt": frame_cnt,
-        "frame_skip_ref": frame_skip_ref,
-        "frame_skip_dist": frame_skip_dist,
-        "subsample": subsample,
-        "feature": feature,
-        "feature_params": feature_params,
-        "device": device,
-        "threads": threads,
-        "batch_size": batch_size,
-        "gpumask": gpumask,
-        "tf32": tf32,
-        "hwaccel": hwaccel,
-        "json": json,
-        "xml": xml,
-        "csv": csv,
-        "sub": sub,
-        "precision": precision,
-    }
+    quiet = given.pop("quiet")
     if not output_dir:
         raise UsageError("--output-dir names no folder. Is a variable empty?")
     if segment is not None and not 0 < segment < float("inf"):
@@ -181,9 +137,7 @@ def batch(
     if address is not None and engine is not _Engine.ray:
         raise UsageError("--address names a Ray cluster: give --engine ray too, or leave it out.")
     cluster = (address or "auto") if engine is _Engine.ray else None
-    failed = _run(
-        inputs, output_dir, defaults, workers, cluster, shard, segment, digest.value, quiet
-    )
+    failed = _run(inputs, output_dir, given, workers, cluster, shard, segment, digest.value, quiet)
     if failed:
         raise typer.Exit(1)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from vmafsal.cli import options
 from vmafsal.cli.console import progress, say
+from vmafsal.cli.options import takes_options
 from vmafsal.errors import UsageError
-from vmafsal.job import build_job
+from vmafsal.job import ACCEPTED, LOG_OPTIONS, OPTIONS, build_job
 
 if TYPE_CHECKING:
     from vmafsal.job import Job
@@ -70,6 +70,7 @@ _HELP = (
 )
 
 
+@takes_options("score")
 def score(
     clip: Annotated[
         list[str] | None,
@@ -78,36 +79,6 @@ def score(
             help="The video to score, as --distorted; - is standard input.",
         ),
     ] = None,
-    reference: options.Reference = None,
-    distorted: options.Distorted = None,
-    width: options.Width = None,
-    height: options.Height = None,
-    pixel_format: options.PixelFormat = None,
-    bitdepth: options.Bitdepth = None,
-    stream: options.Stream = None,
-    hwaccel: options.Hwaccel = "none",
-    frame_cnt: options.FrameCnt = 0,
-    frame_skip_ref: options.FrameSkipRef = 0,
-    frame_skip_dist: options.FrameSkipDist = 0,
-    subsample: options.Subsample = 1,
-    feature: options.Feature = None,
-    feature_params: options.FeatureParams = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    batch_size: options.BatchSize = "auto",
-    tf32: options.TF32 = False,
-    gpumask: options.Gpumask = "0",
-    output: options.Output = None,
-    json: options.JSON = False,
-    xml: options.XML = False,
-    csv: options.CSV = False,
-    sub: options.SUB = False,
-    ndjson: options.NDJSON = False,
-    precision: options.Precision = None,
-    quiet: options.Quiet = False,
-    model: options.VmafModel = None,
-    cpumask: options.Cpumask = None,
-    no_prediction: options.NoPrediction = False,
     version: Annotated[
         bool,
         typer.Option(
@@ -118,41 +89,19 @@ def score(
             help="Print the version and end.",
         ),
     ] = False,
+    **given: Any,
 ) -> None:
-    job = build_job(
-        distorted=_one_video(clip or [], distorted),
-        reference=reference,
-        width=width,
-        height=height,
-        pixel_format=pixel_format,
-        bitdepth=bitdepth,
-        stream=stream,
-        frame_cnt=frame_cnt,
-        frame_skip_ref=frame_skip_ref,
-        frame_skip_dist=frame_skip_dist,
-        subsample=subsample,
-        feature=feature,
-        feature_params=feature_params,
-        device=device,
-        threads=threads,
-        batch_size=batch_size,
-        gpumask=gpumask,
-        tf32=tf32,
-        hwaccel=hwaccel,
-    )
+    log = {option.name: given.pop(option.name) for option in LOG_OPTIONS}
     ignored = [
-        name
-        for name, given in (
-            ("--model", model),
-            ("--cpumask", cpumask),
-            ("--no_prediction", no_prediction),
-        )
-        if given
+        option.main_flag
+        for option in OPTIONS
+        if option.group == ACCEPTED and given.pop(option.name)
     ]
-    if ignored and not quiet:
+    job = build_job(**{**given, "distorted": _one_video(clip or [], given["distorted"])})
+    if ignored and not log["quiet"]:
         verbs = "mean nothing here and were" if len(ignored) > 1 else "means nothing here and was"
         say(f"{', '.join(ignored)} {verbs} ignored.")
-    _run(job, output, {"xml": xml, "json": json, "csv": csv, "sub": sub}, ndjson, precision, quiet)
+    _run(job, **log)
 
 
 score.__doc__ = _HELP
@@ -161,10 +110,10 @@ score.__doc__ = _HELP
 def _run(
     job: Job,
     output: str | None,
-    formats: dict[str, bool],
     ndjson: bool,
     precision: str | None,
     quiet: bool,
+    **formats: bool,
 ) -> None:
     from vmafsal.files import check_destination, open_output
     from vmafsal.logs import choose_format, format_log, parse_precision

@@ -14,25 +14,16 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from vmafsal.errors import InputError, UsageError, VmafsalError
-from vmafsal.job import Feature, Job, build_job, whole_number
+from vmafsal.job import OPTIONS, Feature, Job, build_job
 from vmafsal.logs import LogFormat, choose_format, parse_precision
 
 __all__ = ["COLUMNS", "SUMMARIES", "Clip", "read_clips"]
 
-_PATHS = ("reference", "distorted")
-_NUMBERS = (
-    *("width", "height", "bitdepth", "stream", "threads"),
-    *("frame_cnt", "frame_skip_ref", "frame_skip_dist", "subsample"),
-)
-_TEXTS = (
-    *("pixel_format", "hwaccel", "device", "batch_size"),
-    *("gpumask", "precision", "output"),
-)
-_LISTS = ("feature", "feature_params")
 _FORMATS = ("xml", "json", "csv", "sub")
-_FLAGS = (*_FORMATS, "tf32")
 
-COLUMNS = (*_PATHS, *_NUMBERS, *_TEXTS, *_LISTS, *_FLAGS)
+_ROWS = {row.name: row for row in OPTIONS if "manifest" in row.places}
+
+COLUMNS = tuple(_ROWS)
 """What a column of a manifest may be called: options of the main command."""
 
 SUMMARIES = "summary*.jsonl"
@@ -213,40 +204,15 @@ def _options(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
     """Cells as the main command takes them; paths from the manifest's folder."""
     options: dict[str, Any] = {}
     for name, value in values.items():
-        if name in _LISTS:
-            options[name] = value if isinstance(value, list) else [value]
-            if not all(isinstance(item, str) for item in options[name]):
-                raise UsageError(f"{name} is a text or a list of texts, not {value!r}.")
-        elif name in _FLAGS:
-            options[name] = _flag(name, value)
-        elif name in _NUMBERS:
-            options[name] = _number(name, value)
-        elif isinstance(value, str | int) and not isinstance(value, bool):
-            options[name] = str(base / str(value)) if name in _PATHS and value else str(value)
-        else:
-            raise UsageError(f"{name} is a text, not {value!r}.")
+        row = _ROWS[name]
+        options[name] = row.parse(value)
+        if row.kind == "path" and value:
+            options[name] = str(base / options[name])
     if not options.get("distorted"):
         raise UsageError("distorted is empty: name the video to score.")
     if "-" in (values.get("distorted"), values.get("reference")):
         raise UsageError("Standard input is no clip of a manifest: name a file.")
     return options
-
-
-def _flag(name: str, value: Any) -> bool:
-    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    flag = known.get(str(value).lower())
-    if flag is None:
-        raise UsageError(f"{name} is true or false, not {value!r}.")
-    return flag
-
-
-def _number(name: str, value: Any) -> int:
-    try:
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return whole_number(value)
-    except ValueError:
-        pass
-    raise UsageError(f"{name} is a whole number, not {value!r}.")
 
 
 def _match(pattern: str, output_dir: str) -> list[_Row]:

@@ -74,24 +74,7 @@ def settings(clip: Clip) -> dict[str, Any]:
 
     Threads are left out: they change no number.
     """
-    job = clip.job
-    return {
-        "width": job.width,
-        "height": job.height,
-        "pixel_format": job.pixel_format,
-        "bitdepth": job.bitdepth,
-        "stream": job.stream,
-        "frame_cnt": job.frame_cnt,
-        "frame_skip_ref": job.frame_skip_ref,
-        "frame_skip_dist": job.frame_skip_dist,
-        "subsample": job.subsample,
-        "device": job.device,
-        "batch_size": job.batch_size,
-        "tf32": job.tf32,
-        "hwaccel": job.hwaccel,
-        "format": clip.format,
-        "precision": clip.precision,
-    }
+    return clip.job.identity() | {"format": clip.format, "precision": clip.precision}
 
 
 def describe_features(features: tuple[Feature, ...], models: dict[str, Model]) -> dict[str, Any]:

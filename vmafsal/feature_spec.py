@@ -1,0 +1,129 @@
+"""The texts of --feature and --feature_params: a feature's name, and its options as key=value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from vmafsal.errors import UsageError
+
+__all__ = ["FEATURE", "MODEL_VARIABLE", "read_features"]
+
+FEATURE = "mobilesal"
+"""The only feature; its name in libvmaf."""
+
+MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
+"""The environment variable that names a model, as the C extractor reads it."""
+
+
+def read_features(
+    features: Iterable[str],
+    feature_params: Iterable[str],
+    environment: Mapping[str, str],
+    keys: Sequence[str],
+) -> list[dict[str, str]]:
+    """Read the options of each feature.
+
+    Args:
+        features: texts such as "mobilesal=model_path=X:color=bt601:name=a".
+        feature_params: texts such as "mobilesal:model_path=X"; they hold for every feature that
+            does not say otherwise.
+        environment: where VMAF_MOBILESAL_MODEL_PATH is looked up.
+        keys: that a feature may have; "model_path" is one of them.
+    Returns:
+        For each feature, and at least once, the values that are not empty, by key.
+    Raises:
+        UsageError: for another feature or an unknown key.
+    """
+    shared: dict[str, str] = {}
+    for text in feature_params:
+        name, _, options = text.partition(":")
+        _check_feature(name, "--feature_params", ":")
+        shared |= _read_options(options, keys)
+    shared["model_path"] = shared.get("model_path") or environment.get(MODEL_VARIABLE, "")
+    read = []
+    for text in features or (FEATURE,):
+        name, _, options = text.partition("=")
+        _check_feature(name, "--feature", "=")
+        own = {key: value for key, value in _read_options(options, keys).items() if value}
+        read.append({key: value for key, value in (shared | own).items() if value})
+    return read
+
+
+def _check_feature(name: str, option: str, separator: str) -> None:
+    if name == FEATURE:
+        return
+    if re.match(rf"{FEATURE}[:=]", name):
+        raise UsageError(
+            f"After {option} {FEATURE} comes {separator!r}: "
+            f"{option} {FEATURE}{separator}model_path=…"
+        )
+    near = get_close_matches(name, [FEATURE], 1)
+    if near:
+        raise UsageError(f"There is no feature {name}. Did you mean {near[0]}?")
+    raise UsageError(
+        f"The feature {name} is not ours: vmafsal computes {FEATURE} alone. Score {name} with "
+        "`vmaf`, then put the two logs together with `vmafsal join`."
+    )
+
+
+def _read_options(text: str, keys: Sequence[str]) -> dict[str, str]:
+    r"""key=value pairs between colons; `\:`, `\=` and `\\` stand for themselves."""
+    if not text:
+        return {}
+    pieces = _split(text)
+    first, _, path = text.partition("=")
+    others_known = any(piece.partition("=")[0] in keys for piece in pieces[1:])
+    if first == "model_path" and not others_known:
+        # A path may hold colons and equals signs: alone, it takes the whole tail. A tail that is
+        # no file and reads like another option (a word near a known one, or a plain value where
+        # the end of a path would be) is a misspelt option.
+        misspelt = any(
+            get_close_matches(piece.partition("=")[0], keys, 1)
+            or re.fullmatch(r"[a-z_]+=[^/\\.]*", piece)
+            for piece in pieces[1:]
+        )
+        if Path(path).exists():
+            return {"model_path": path}
+        if not misspelt:
+            return {"model_path": _unescape(path)}
+    options: dict[str, str] = {}
+    for piece in pieces:
+        key, equals, value = piece.partition("=")
+        if key not in keys:
+            near = get_close_matches(key, keys, 1)
+            hint = (
+                f"Did you mean {near[0]}?"
+                if near
+                else f"It takes {', '.join(keys)}; a colon in a path is written \\: ."
+            )
+            raise UsageError(f"{FEATURE} has no option {key!r}. {hint}")
+        if not equals:
+            raise UsageError(f"The option {key} of {FEATURE} needs a value: {key}=…")
+        if key in options:
+            raise UsageError(f"The option {key} of {FEATURE} is given twice.")
+        options[key] = _unescape(value)
+    return options
+
+
+def _split(text: str) -> list[str]:
+    """Split at colons that no backslash protects, leaving the escapes in place."""
+    pieces = [""]
+    position = 0
+    while position < len(text):
+        if text[position] == "\\" and text[position + 1 : position + 2] in (":", "=", "\\"):
+            pieces[-1] += text[position : position + 2]
+            position += 2
+            continue
+        if text[position] == ":":
+            pieces.append("")
+        else:
+            pieces[-1] += text[position]
+        position += 1
+    return pieces
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([:=\\])", r"\1", text)
