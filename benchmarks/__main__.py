@@ -17,7 +17,7 @@ from benchmarks.machine import describe, revision, slug
 from benchmarks.measure import KINDS, RUN_SECONDS, measure, subjects
 from benchmarks.memory import measure_memory
 from benchmarks.report import to_markdown
-from vmafsal.infer.session import available_cores
+from vmafsal.infer.plan import available_cores
 
 SIZES = {
     "324p": ClipSize(576, 324, 600),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vmafsal.infer.session import available_cores
+from vmafsal.infer.plan import available_cores
 
 __all__ = ["describe", "main", "product_model", "revision", "slug"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.clips import ClipSize, clip_path
 from benchmarks.command import ROOT, Extraction, Subject, extract, worker
 from benchmarks.stages import quickest
-from vmafsal.infer.session import available_cores
+from vmafsal.infer.plan import available_cores
 
 __all__ = ["KINDS", "RUN_SECONDS", "affordable", "costs_of", "measure", "subjects"]
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks.flops import flops
-from vmafsal.infer.pipeline import Scorer
-from vmafsal.infer.session import Session
+from vmafsal.features.saliency import saliency_mean
+from vmafsal.infer.network import Network, check_range
+from vmafsal.infer.plan import batch_size_of
 from vmafsal.models.model import load_model
-from vmafsal.picture.batch import Preparer, View
 from vmafsal.picture.resample import Resampler
+from vmafsal.picture.tensors import Preparer, View
 from vmafsal.run import open_session
 from vmafsal.video import Source, open_source
 from vmafsal.video.frame import Frame
@@ -61,20 +59,21 @@ def main(
     loaded = load_model(model)
     short_side: Literal["native"] | None = "native" if native else None
     policy = loaded.policy.with_options(short_side=short_side)
-    view = View.of(policy, loaded.stride)
     session = open_session(model, "cpu", None, short_side=short_side)
+    network = Network(session, policy)
+    view = network.view
     kept = _first_frames(next(iter(clips.values())), width, height)
 
-    preparer = Preparer([view], None, session.at_once)
-    batch = next(iter(preparer.batches(islice(cycle(kept), worked))))
-    capacity = len(batch.tensors[view])
-    maps = session.run(batch.tensors[view])
+    rows, columns = view.picture_size(height, width)
+    capacity = batch_size_of(rows * columns, session.plan.batch_pixels)
+    tensor = Preparer(view, capacity)(list(islice(cycle(kept), capacity))).tensor
+    assert tensor is not None
+    maps = network.session.run(tensor)[:, 0, :rows, :columns]
 
     resampler = _resampler(view)
     pictures = [resampler(frame) for frame in kept] if resampler else kept
     unscaled = replace(view, policy=replace(view.policy, short_side=None, size=None))
-
-    preparer = Preparer([unscaled], capacity)
+    preparer = Preparer(unscaled, capacity)
 
     def resample() -> None:
         if resampler:
@@ -82,23 +81,23 @@ def main(
                 resampler(frame)
 
     def colour() -> None:
-        for filled in preparer.batches(islice(cycle(pictures), worked)):
-            preparer.give_back(filled)
-
-    scorer = Scorer(_Answered(session, maps), view)
+        for batch in batched(islice(cycle(pictures), worked), capacity):
+            preparer(batch)
 
     def features() -> None:
         for _ in range(0, worked, capacity):
-            scorer(batch)
+            check_range(float(maps.min()), float(maps.max()), loaded)
+            for found in maps:
+                saliency_mean(found)
 
     return {
         "batch_size": capacity,
         "threads": session.threads,
-        "at_once": session.at_once,
+        "at_once": session.plan.at_once,
         "short_side": policy.short_side or "native",
-        "height": batch.tensors[view].shape[2],
-        "width": batch.tensors[view].shape[3],
-        "flops": flops(loaded.proto, loaded.sidecar.input_name, *batch.tensors[view].shape[2:]),
+        "height": tensor.shape[2],
+        "width": tensor.shape[3],
+        "flops": flops(loaded.proto, loaded.sidecar.input_name, *tensor.shape[2:]),
         "model": loaded.id,
         "read": {
             kind: quickest(_read(path, width, height, frames) for _ in range(_BEST_OF))
@@ -108,17 +107,6 @@ def main(
         "colour": _best(colour, worked),
         "features": _best(features, worked),
     }
-
-
-class _Answered(Session):
-    """A session whose answer is ready, so that what comes after it can be timed alone."""
-
-    def __init__(self, session: Session, maps: NDArray[np.float32]) -> None:
-        self.model = session.model
-        self._maps = maps
-
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._maps
 
 
 def _open(path: str, width: int, height: int) -> Source:
@@ -163,6 +151,13 @@ class Clock:
             "seconds": (time.perf_counter() - self._begin) / frames,
             "cpu_seconds": (time.process_time() - self._begin_cpu) / frames,
         }
+
+
+def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Groups of so many frames, the last of which may be smaller."""
+    frames = iter(frames)
+    while batch := list(islice(frames, size)):
+        yield batch
 
 
 def _best(stage: Callable[[], None], frames: int) -> Times:

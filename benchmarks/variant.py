@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Any
 
 from benchmarks.clips import ClipSize, moving_planes
 from benchmarks.flops import flops
-from vmafsal.infer.pipeline import Scorer, score
+from vmafsal.features.saliency import saliency_mean
+from vmafsal.infer.network import Network
 from vmafsal.infer.session import Session
 from vmafsal.job import parse_device
 from vmafsal.models.model import load_model
-from vmafsal.picture.batch import Preparer
+from vmafsal.picture.padding import padded_size
+from vmafsal.picture.tensors import Batch, Preparer
+from vmafsal.pipeline import Column, Pipeline
 from vmafsal.video.frame import Frame
+from vmafsal.video.sequence import Pair
 
 __all__ = ["main", "query_gpu"]
 
@@ -46,7 +49,7 @@ def main(
         seconds: how long each count takes at least.
     Returns:
         model (its id) and provider; frame_seconds through the pipeline, from planes to means;
-        session_seconds a frame of a scorer on a batch that is ready; bytes_up that a frame takes
+        session_seconds a frame of a network on a batch that is ready; bytes_up that a frame takes
         to the device; flops of a frame; means of the first two; memory_mib that the GPU holds
         more than before, None without one.
     """
@@ -55,31 +58,24 @@ def main(
     loaded = load_model(model)
     session = Session(loaded, device, tf32=tf32, fused=fused)
     policy = loaded.policy.with_options(short_side="native" if native else None)
-    scorer = Scorer.of(session, policy)
+    network = Network(session, policy)
     size = ClipSize(width, height, _FRAMES_KEPT)
     frames = [
         Frame(tuple(planes), "420", 8, number) for number, planes in enumerate(moving_planes(size))
     ]
-    batch = next(iter(Preparer([scorer.view], batch_size).batches(_endless(frames))))
-    if scorer.view.fused:
-        planes = batch.planes[scorer.view]
-        arrays = list(planes.inputs.values())
-        multiple = scorer.view.multiple
-        picture = (planes.shape.height, planes.shape.width)
-        sides = [-(-side // multiple) * multiple for side in picture]
-    else:
-        arrays = [batch.tensors[scorer.view]]
-        sides = list(arrays[0].shape[2:])
-    means = scorer(batch)
-    session_seconds = _session_seconds(scorer, batch, seconds)
+    batch = Preparer(network.view, batch_size)(list(islice(cycle(frames), batch_size)))
+    arrays = [batch.tensor] if batch.planes is None else list(batch.planes.inputs.values())
+    sides = padded_size(batch.height, batch.width, network.view.multiple)
+    means = _means(network, batch)
+    session_seconds = _session_seconds(network, batch, seconds)
     result = {
         "model": loaded.id,
         "provider": session.provider,
-        "frame_seconds": _frame_seconds(scorer, frames, batch_size, seconds),
+        "frame_seconds": _frame_seconds(network, frames, batch_size, seconds),
         "session_seconds": session_seconds / batch_size,
-        "bytes_up": sum(array.nbytes for array in arrays) / batch_size,
+        "bytes_up": sum(array.nbytes for array in arrays if array is not None) / batch_size,
         "flops": flops(loaded.proto, loaded.sidecar.input_name, *sides),
-        "means": means[:_FRAMES_KEPT].tolist(),
+        "means": means[:_FRAMES_KEPT],
         "memory_mib": None,
     }
     after = _used_mib(index) if before is not None else None
@@ -89,25 +85,29 @@ def main(
     return result
 
 
-def _endless(frames: list[Frame]) -> Iterator[Frame]:
-    return iter(cycle(frames))
+def _means(network: Network, batch: Batch) -> list[float]:
+    """As a run takes them: by the graph where it is fused."""
+    if batch.planes is not None:
+        return [float(mean) for mean in network.means(batch)]
+    return [saliency_mean(saliency) for saliency in network.maps(batch)]
 
 
-def _session_seconds(scorer: Scorer, batch: Any, seconds: float) -> float:
+def _session_seconds(network: Network, batch: Batch, seconds: float) -> float:
     """The quickest of many calls on one batch."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
         begin = time.perf_counter()
-        scorer(batch)
+        _means(network, batch)
         times.append(time.perf_counter() - begin)
     return min(times)
 
 
-def _frame_seconds(scorer: Scorer, frames: list[Frame], batch_size: int, seconds: float) -> float:
+def _frame_seconds(network: Network, frames: list[Frame], batch_size: int, seconds: float) -> float:
     """Seconds a frame through the pipeline, once its queues are full."""
-    preparer = Preparer([scorer.view], batch_size)
-    run = score(_endless(frames), {"saliency_mean": scorer}, preparer)
+    size = frames[0].height, frames[0].width
+    pipeline = Pipeline({"saliency_mean": Column(network)}, *size, batch_size)
+    run = pipeline.features(map(Pair, cycle(frames)))
     for _ in islice(run, 2 * batch_size):
         pass
     begin, done = time.perf_counter(), 0

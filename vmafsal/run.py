@@ -5,32 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from vmafsal import __version__
 from vmafsal.errors import InputError
 from vmafsal.features.frame import FrameFeatures
-from vmafsal.infer.pipeline import Scorer, score
+from vmafsal.infer.network import Network
 from vmafsal.infer.session import Session
 from vmafsal.job import Job, parse_device
 from vmafsal.logs import Log, format_log, parse_precision
 from vmafsal.models.model import Model, load_model
-from vmafsal.picture.batch import Preparer
-from vmafsal.process import limit_arenas
+from vmafsal.pipeline import Column, MappedFrame, Pipeline
 from vmafsal.video import Source, check_pair, open_source
 from vmafsal.video.base import label
-from vmafsal.video.frame import Frame
-from vmafsal.video.sequence import ComparedSequence
+from vmafsal.video.sequence import ComparedSequence, Pair
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+T = TypeVar("T")
+
 __all__ = ["OpenSession", "Run", "open_job_video", "open_session"]
 
-_SMALL_SIDE = 512
-"""Pixels of the short side up to which several batches are inferred at once on the CPU."""
+_PATIENCE_SECONDS = 2.0
+"""So long a run that is left halfway waits for the thread that reads a file."""
+_PATIENCE_SECONDS_PIPE = 0.1
+"""The same for a pipe, which may have fallen silent."""
 
 OpenSession = Callable[..., Session]
 """Called as open_session is."""
@@ -55,9 +58,8 @@ def open_session(
     """
     loaded = load_model(model)
     policy = loaded.policy.with_options(short_side=short_side)
-    # A small picture's layers are too little work to be divided among threads.
-    small = (policy.short_side or min(policy.size or (_SMALL_SIDE + 1,))) <= _SMALL_SIDE
-    return Session(loaded, device, threads, tf32=tf32, side_by_side=small)
+    seen = min(policy.size) if policy.size else policy.short_side
+    return Session(loaded, device, threads, tf32=tf32, short_side=seen)
 
 
 def open_job_video(
@@ -117,17 +119,19 @@ class Run:
         job: Job,
         open_session: OpenSession = open_session,
         open_video: Callable[..., Source] = open_source,
+        *,
+        maps: bool = False,
     ) -> None:
         """Open the videos, check them, load the models.
 
         Args:
             job: what to do.
+            maps: put the first model's saliency map into each FrameFeatures that is yielded.
             open_session: called for each feature; a caller with many jobs keeps the sessions.
             open_video: called for each video, as open_source is.
         Raises:
             VmafsalError: whatever is wrong with it, as a sentence with its remedy.
         """
-        limit_arenas()
         self.job = job
         self.frames: list[FrameFeatures] = []
         """What was scored so far."""
@@ -136,10 +140,11 @@ class Run:
         self.models: dict[str, Model] = {}
         """Column name to model."""
         self._open_session = open_session
+        self._keep_maps = maps
         self._notices: list[str] = []
-        self._scorers: dict[str, Scorer] = {}
+        self._columns: dict[str, Column] = {}
         self._reference: Source | None = None
-        self._run: Generator[FrameFeatures] | None = None
+        self._run: Generator[Any] | None = None
         self._started = False
         self._distorted = open_job_video(job, "distorted", open_video)
         self.info = self._distorted.info
@@ -150,15 +155,12 @@ class Run:
                 check_pair(self._reference, self._distorted)
             self._comparison = ComparedSequence(job, self._distorted, self._reference)
             self._load()
+            self._pipeline = Pipeline(
+                self._columns, self.info.height, self.info.width, job.batch_size
+            )
         except BaseException:
             self.close()
             raise
-        scorers = self._scorers.values()
-        self._preparer = Preparer(
-            [scorer.view for scorer in scorers],
-            job.batch_size,
-            min(scorer.session.at_once for scorer in scorers),
-        )
 
     @property
     def files(self) -> list[str]:
@@ -171,7 +173,11 @@ class Run:
     @property
     def provider(self) -> str:
         """The execution provider that runs, for example "CPUExecutionProvider"."""
-        return next(iter(self._scorers.values())).session.provider
+        return self._session.provider
+
+    @property
+    def _session(self) -> Session:
+        return next(iter(self._columns.values())).network.session
 
     @property
     def frame_count(self) -> int | None:
@@ -202,8 +208,30 @@ class Run:
     def __iter__(self) -> Iterator[FrameFeatures]:
         """Score frame by frame. Errors come as VmafsalError, at the frame where they happen."""
         if self._run is None:
-            self._run = self._score()
+            self._run = self._features()
         return self._run
+
+    def maps(self, *, with_reference: bool = False) -> Generator[MappedFrame]:
+        """Iterate with the saliency maps and the decoded pictures beside the numbers.
+
+        This is what commands build on that need more than the numbers. It takes the place of
+        iterating the run: one of the two, once.
+
+        Args:
+            with_reference: decode the reference too, and give its pictures.
+        Yields:
+            a MappedFrame for each frame that is scored, in order. A map has the size that its
+            model sees: that of the frame for a native model.
+        Raises:
+            VmafsalError: at the frame where it happens.
+        """
+        if self._run is not None:
+            raise ValueError("A run is iterated once; open another one.")
+        pairs = self._read_and_close(with_reference)
+        maps = self._pipeline.maps(pairs, patience=self._patience)
+        frames = self._scored(maps, lambda mapped: mapped.features)
+        self._run = frames
+        return frames
 
     def read(self) -> Self:
         """Score all that is left, and return the result."""
@@ -243,20 +271,20 @@ class Run:
         return DataFrame(
             [frame.metrics for frame in self.frames],
             index=Index([frame.index for frame in self.frames], name="frameNum"),
-            columns=list(self._scorers),
+            columns=self._pipeline.names,
         )
 
     def provenance(self) -> dict[str, Any]:
         """Models, settings, input and versions: the extra key of the JSON log."""
         info = self.info
         return {
-            "features": {name: self._describe(name) for name in self._scorers},
+            "features": {name: self._describe(name) for name in self._columns},
             "provider": self.provider,
             "settings": {
                 **self.job.settings(),
-                "threads": next(iter(self._scorers.values())).session.threads,
-                "batch_size": self._preparer.batch_size,
-                "tf32": next(iter(self._scorers.values())).session.tf32,
+                "threads": self._session.threads,
+                "batch_size": self._pipeline.batch_size,
+                "tf32": self._session.tf32,
                 "hwaccel": self._distorted.hwaccel,
             },
             "input": {
@@ -278,7 +306,7 @@ class Run:
             "versions": {
                 "vmafsal": __version__,
                 **{name: version(name) for name in ("av", "numpy", "onnx")},
-                "onnxruntime": next(iter(self._scorers.values())).session.runtime_version,
+                "onnxruntime": self._session.runtime_version,
             },
         }
 
@@ -291,7 +319,7 @@ class Run:
 
     def __repr__(self) -> str:
         done = f"{len(self.frames)} of {self.frame_count or '?'} frames scored"
-        return f"<Run of {self.job.distorted}: {', '.join(self._scorers)}, {done}>"
+        return f"<Run of {self.job.distorted}: {', '.join(self._columns)}, {done}>"
 
     def __enter__(self) -> Self:
         return self
@@ -322,7 +350,7 @@ class Run:
             )
             model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
-            self._scorers[feature.column] = Scorer.of(session, policy)
+            self._columns[feature.column] = Column(Network(session, policy), feature.name)
             self.models[feature.column] = model
             if model.smoke and model.id not in told:
                 told.add(model.id)
@@ -333,7 +361,7 @@ class Run:
                 )
 
     def _describe(self, column: str) -> dict[str, Any]:
-        model, policy = self.models[column], self._scorers[column].view.policy
+        model, policy = self.models[column], self._columns[column].network.view.policy
         return {
             "model": model.id,
             "sha256": model.sha256,
@@ -344,30 +372,39 @@ class Run:
             "stride": model.stride,
         }
 
-    def _score(self) -> Generator[FrameFeatures]:
+    def _features(self) -> Generator[FrameFeatures]:
+        pairs = self._read_and_close()
+        return self._scored(
+            self._pipeline.features(pairs, maps=self._keep_maps, patience=self._patience),
+            lambda features: replace(features, map=None) if self._keep_maps else features,
+        )
+
+    def _scored(
+        self, results: Generator[T], features: Callable[[T], FrameFeatures]
+    ) -> Generator[T]:
+        """Pass results on, and keep their numbers and the time."""
         self._started = True
         begin = time.perf_counter()
-        run = score(
-            self._read_and_close(),
-            self._scorers,
-            self._preparer,
-            # Decoders are quickest when they are never waited for, and so are writers of pipes.
-            read_ahead=self.info.kind == "container" or self.info.size_bytes is None,
-        )
-        with closing(run):
-            for features in run:
-                self.frames.append(features)
+        with closing(results):
+            for result in results:
+                self.frames.append(features(result))
                 self.elapsed_seconds = time.perf_counter() - begin
-                yield features
+                yield result
         if not self.frames:
             raise InputError(
                 f"No frame of {label(self.job.distorted)} was scored: it ends before the first "
                 "one that was asked for. Skip fewer frames."
             )
 
-    def _read_and_close(self) -> Iterator[Frame]:
+    @property
+    def _patience(self) -> float:
+        sources = (self._distorted, self._reference)
+        piped = any(source and source.info.size_bytes is None for source in sources)
+        return _PATIENCE_SECONDS_PIPE if piped else _PATIENCE_SECONDS
+
+    def _read_and_close(self, with_reference: bool = False) -> Generator[Pair]:
         """The frames to score. Files are closed by the thread that reads them, when it is done."""
         try:
-            yield from self._comparison.frames()
+            yield from self._comparison.pairs(with_reference=with_reference)
         finally:
             self._close_sources()

@@ -22,7 +22,7 @@ from benchmarks.flops import flops
 from benchmarks.measure import affordable
 from benchmarks.memory import measure_memory
 from tests.conftest import PLACEHOLDER, ROOT
-from vmafsal.infer.session import available_cores
+from vmafsal.infer.plan import available_cores
 from vmafsal.video import open_source
 
 TINY = ClipSize(64, 48, 3)

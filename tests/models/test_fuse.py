@@ -16,16 +16,19 @@ from tests.conftest import PLACEHOLDER, ROOT
 from tests.infer.test_session import HAS_CUDA
 from tests.networks import convolution, node, save, student
 from vmafsal.errors import ModelError
-from vmafsal.features.frame import FrameFeatures, saliency_mean
-from vmafsal.infer.pipeline import Scorer, score
+from vmafsal.features.frame import FrameFeatures
+from vmafsal.features.saliency import saliency_mean
+from vmafsal.infer.network import Network
 from vmafsal.infer.session import Session
 from vmafsal.models.fuse import SCALARS, PlaneShape, can_fuse, fuse
 from vmafsal.models.graph import make_batchable
 from vmafsal.models.model import Model, load_model
 from vmafsal.models.sidecar import ColorMatrix, ColorRange
-from vmafsal.picture.batch import Planes, Preparer, View
+from vmafsal.picture.tensors import Planes, Preparer, View
+from vmafsal.pipeline import Column, Pipeline
 from vmafsal.video import open_source
 from vmafsal.video.frame import Chroma, Frame, chroma_size
+from vmafsal.video.sequence import Pair
 
 MODELS = ["placeholder", "saliency_student_v1", "saliency_student_v2"]
 
@@ -90,12 +93,11 @@ def run_apart(
     model: Model, view: View, frames: list[Frame]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The network's input and the mean, the other way."""
-    batch = next(iter(Preparer([view], len(frames)).batches(frames)))
-    height, width = batch.sizes[view]
-    saliency = Session(model, "cpu").run(batch.tensors[view])[:, :, :height, :width]
-    means = saliency_mean(saliency)
-    bounds = [getattr(saliency, kind)(axis=(1, 2, 3)) for kind in ("min", "max")]
-    return batch.tensors[view], np.stack([means, *bounds], axis=1)
+    batch = Preparer(view, len(frames))(frames)
+    assert batch.tensor is not None
+    maps = Session(model, "cpu").run(batch.tensor)[:, 0, : batch.height, : batch.width]
+    scalars = [(saliency_mean(found), found.min(), found.max()) for found in maps]
+    return batch.tensor, np.array(scalars, np.float64)
 
 
 def check(model: Model, view: View, frames: list[Frame]) -> None:
@@ -188,10 +190,15 @@ def score_both(path: Path, frames: list[Frame], batch_size: int) -> list[list[Fr
         model = load_model(str(path))
         session = Session(model, "cpu", fused=fused)
         assert session.fused == fused
-        scorer = Scorer.of(session, model.policy)
-        preparer = Preparer([scorer.view], batch_size)
-        both.append(list(score(frames, {"saliency_mean": scorer}, preparer)))
+        both.append(list(features(session, frames, batch_size)))
     return both
+
+
+def features(session: Session, frames: list[Frame], batch_size: int) -> list[FrameFeatures]:
+    column = Column(Network(session, session.model.policy))
+    size = frames[0].height, frames[0].width
+    pipeline = Pipeline({"saliency_mean": column}, *size, batch_size)
+    return list(pipeline.features(map(Pair, frames)))
 
 
 def test_a_short_last_batch_is_padded(tmp_path: Path) -> None:
@@ -223,10 +230,11 @@ def test_values_that_are_no_saliency_are_told(
     weights = {"w": np.array([-9, 9, 1], np.float32).reshape(1, 3, 1, 1)}
     nodes = [node("Conv", ["input", "w"], "x"), node(kind, ["x"], "saliency_map")]
     model = load_model(str(save(tmp_path / "bad.onnx", nodes, weights=weights)))
-    scorer = Scorer.of(Session(model, "cpu", fused=fused), model.policy)
-    (batch,) = Preparer([scorer.view], 2).batches(noisy_frames(2, 20, 30, "444", 8))
-    with pytest.raises(ModelError, match=sentence):
-        scorer(batch)
+    network = Network(Session(model, "cpu", fused=fused), model.policy)
+    batch = Preparer(network.view, 2)(noisy_frames(2, 20, 30, "444", 8))
+    for answer in (network.means, network.maps) if fused else (network.maps,):
+        with pytest.raises(ModelError, match=sentence):
+            answer(batch)
 
 
 def test_a_map_of_another_size_is_told(tmp_path: Path) -> None:
@@ -239,10 +247,11 @@ def test_a_map_of_another_size_is_told(tmp_path: Path) -> None:
         sidecar={"output": {"name": "map"}},
     )
     model = load_model(str(path))
-    scorer = Scorer.of(Session(model, "cpu", fused=True), model.policy)
-    (batch,) = Preparer([scorer.view], 2).batches(noisy_frames(2, 20, 30, "420", 8))
-    with pytest.raises(ModelError, match=r"half\.onnx"):
-        scorer(batch)
+    network = Network(Session(model, "cpu", fused=True), model.policy)
+    batch = Preparer(network.view, 2)(noisy_frames(2, 20, 30, "420", 8))
+    for answer in (network.means, network.maps):
+        with pytest.raises(ModelError, match=r"half\.onnx"):
+            answer(batch)
 
 
 def test_what_cannot_be_fused_runs_as_before(tmp_path: Path) -> None:
@@ -254,14 +263,27 @@ def test_what_cannot_be_fused_runs_as_before(tmp_path: Path) -> None:
 def test_graphs_are_kept_for_some_sizes_alone(tmp_path: Path) -> None:
     model = load_model(str(student(tmp_path / "m.onnx")))
     session = Session(model, "cpu", fused=True)
-    scorer = Scorer.of(session, model.policy)
+    network = Network(session, model.policy)
     for width in (16, 24, 32, 40, 48, 16):
-        (batch,) = Preparer([scorer.view], 1).batches(noisy_frames(1, 24, width, "420", 8))
-        expected = run_apart(
-            model, View.of(model.policy, model.stride), noisy_frames(1, 24, width, "420", 8)
-        )
-        np.testing.assert_allclose(scorer(batch), expected[1][:, 0], rtol=0, atol=1e-6)
+        frames = noisy_frames(1, 24, width, "420", 8)
+        batch = Preparer(network.view, 1)(frames)
+        expected = run_apart(model, View.of(model.policy, model.stride), frames)
+        np.testing.assert_allclose(network.means(batch), expected[1][:, 0], rtol=0, atol=1e-6)
     assert len(session._fused_graphs) == 4
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fused_maps_are_those_of_the_other_way(name: str) -> None:
+    model = model_of(name)
+    frames = noisy_frames(3, 51, 75, "420", 10)
+    maps = []
+    for fused in (False, True):
+        network = Network(Session(model, "cpu", fused=fused), model.policy)
+        # A batch that is not full.
+        maps.append(network.maps(Preparer(network.view, 4)(frames)))
+    assert maps[1].dtype == np.float32
+    assert maps[0].shape == maps[1].shape
+    np.testing.assert_allclose(maps[1], maps[0], rtol=0, atol=1e-6)
 
 
 on_a_gpu = pytest.mark.skipif(not HAS_CUDA, reason="there is no GPU")
@@ -293,10 +315,8 @@ def test_cuda_gives_the_means_of_the_cpu(name: str) -> None:
         Session(model, "cuda", fused=False),
         Session(model, "cuda"),
     ):
-        scorer = Scorer.of(session, model.policy)
-        # Full batches to capture and replay, and a padded one.
-        run = score(frames, {"saliency_mean": scorer}, Preparer([scorer.view], 2))
-        short = score(frames[:1], {"saliency_mean": scorer}, Preparer([scorer.view], 2))
-        means.append([frame.metrics["saliency_mean"] for frame in (*run, *short)])
+        # Full batches and a padded one.
+        run = [*features(session, frames, 2), *features(session, frames[:1], 2)]
+        means.append([frame.metrics["saliency_mean"] for frame in run])
     np.testing.assert_allclose(means[1], means[0], rtol=0, atol=1e-4)
     np.testing.assert_allclose(means[2], means[1], rtol=0, atol=1e-5)

@@ -1,1 +1,1 @@
-"""Named scalars of a frame, from its saliency map."""
+"""Named numbers of a frame, from its saliency map; and their pooling over frames."""

@@ -1,35 +1,24 @@
-"""From a saliency map to named scalars."""
+"""FrameFeatures: what is known of one frame."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FrameFeatures", "saliency_mean"]
+__all__ = ["FrameFeatures"]
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFeatures:
-    """The named scalars of one frame."""
+    """The named numbers of one frame."""
 
     index: int
     """frameNum in the log: position in the compared sequence, from 0."""
 
     metrics: dict[str, float]
-    """Feature name to value, for example {"saliency_mean": 0.161187}."""
+    """Feature name to value, for example {"saliency_mean": 0.161187}; NaN where it has none."""
 
-
-def saliency_mean(saliency: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean saliency of each map.
-
-    Args:
-        saliency: float32 [N, 1, H, W], each pixel in [0, 1].
-    Returns:
-        float64 [N]; NaN where a map holds NaN.
-    Source: libvmaf feature_mobilesal (sum in double over H·W).
-    """
-    means: NDArray[Any] = saliency.mean(axis=(1, 2, 3), dtype=np.float64)
-    return means
+    map: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    """Saliency map of the first model, float32 [H, W] in [0, 1], where it was asked for."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from importlib.util import find_spec
-from threading import Lock
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmafsal.errors import DeviceError, ModelError, VmafsalError
+from vmafsal.infer.plan import Plan, available_cores, plan
 from vmafsal.job import parse_device
-from vmafsal.models.fuse import SCALARS, PlaneShape, can_fuse, fuse
+from vmafsal.models.fuse import PlaneShape, can_fuse, fuse
 from vmafsal.models.graph import make_batchable, widest_convolution
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from vmafsal.models.model import Model
     from vmafsal.models.sidecar import InputPolicy
-    from vmafsal.picture.batch import Planes
+    from vmafsal.picture.tensors import Planes
 
 __all__ = ["Session"]
 
@@ -37,24 +37,18 @@ _PROVIDERS = {
 }
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Session:
     """A model on a device.
 
     Args:
         model: what load_model returned.
         device: see parse_device; "auto" takes the first GPU that works, else the CPU.
-        threads: of the CPU provider; None for one a core, which is also the most there will be.
+        threads: of the CPU; None for one a core, which is also the most there will be.
         tf32: let CUDA take products of float32 with 10 bits of mantissa, where the GPU can.
-        fused: take planes, in a graph that does colour and mean itself; None does so on CUDA,
-            where it saves most of the way to the GPU. A CPU gains next to nothing by it, or loses
+        fused: take planes, in a graph that does colour itself; None does so on CUDA, where it
+            saves most of the way to the GPU. A CPU gains next to nothing by it, or loses
             (docs/benchmarks.md).
-        side_by_side: on the CPU, give each run one thread, so that as many runs as there are
-            threads go on at once: see at_once.
+        short_side: that the model will see, in pixels; None for native. The plan depends on it.
     Raises:
         DeviceError: if a device was named and does not work.
         ModelError: if the runtime cannot run the model.
@@ -68,7 +62,7 @@ class Session:
         *,
         tf32: bool = False,
         fused: bool | None = None,
-        side_by_side: bool = False,
+        short_side: int | None = None,
     ) -> None:
         self.model = model
         # More threads than cores only wait for each other.
@@ -78,7 +72,10 @@ class Session:
         self._sigmoid = model.sidecar.activation == "sigmoid"
         self._kind, self._gpu = parse_device(device)
         self._tf32 = tf32
-        self._side_by_side = side_by_side
+        self._short_side = short_side
+        self.plan = self._plan(on_cpu=True)
+        """How it is to be called, on the device that runs."""
+        self._turns = Semaphore(self.plan.at_once)
         self.takes_batches = True
         self._proto = model.proto
         if model.fixed_batch:
@@ -91,17 +88,14 @@ class Session:
         if self._kind == "auto":
             # What follows has to run where this does.
             self._kind = "cuda" if on_cuda else "cpu"
-        on_cpu = self.provider == _PROVIDERS["cpu"]
-        self.at_once = self.threads if side_by_side and on_cpu else 1
-        """How many threads may call run() at the same time, and should, to use all cores."""
+        self.plan = self._plan(on_cpu=self.provider == _PROVIDERS["cpu"])
+        self._turns = Semaphore(self.plan.at_once)
         self.tf32 = tf32 and on_cuda
         """True where products are taken in TF32."""
         possible = self.takes_batches and can_fuse(model.proto)
         self.fused = possible and (on_cuda if fused is None else fused)
         """True where batches are to hold planes, for run_planes."""
-        self._fused_graphs: dict[tuple[InputPolicy, PlaneShape], _FusedGraph] = {}
-        # A fused graph has one set of buffers.
-        self._one_at_a_time = Lock()
+        self._fused_graphs: dict[tuple[InputPolicy, PlaneShape, bool], _FusedGraph] = {}
 
     @property
     def provider(self) -> str:
@@ -128,7 +122,8 @@ class Session:
         if not self.takes_batches and len(batch) > 1:
             return np.concatenate([self.run(batch[i : i + 1]) for i in range(len(batch))])
         try:
-            (answer,) = self._session.run([self._output], {self._input: batch})
+            with self._turns:
+                (answer,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(self._failure(batch.shape, error)) from error
         saliency: NDArray[np.float32] = answer
@@ -151,22 +146,43 @@ class Session:
         Raises:
             ModelError: if the model fails on it.
         """
+        scalars: NDArray[np.float64] = self._run_fused(planes, policy, maps=False)
+        return scalars
+
+    def run_planes_to_maps(self, planes: Planes, policy: InputPolicy) -> NDArray[np.float32]:
+        """The saliency map of each picture of a batch, cropped to the picture.
+
+        Args, Raises: as run_planes().
+        Returns:
+            float32 [N, H, W].
+        """
+        saliency: NDArray[np.float32] = self._run_fused(planes, policy, maps=True)
+        return saliency
+
+    def _run_fused(self, planes: Planes, policy: InputPolicy, *, maps: bool) -> NDArray[Any]:
         try:
-            with self._one_at_a_time:
-                return self._fused_graph(policy, planes.shape)(planes)
+            # A fused graph has one set of buffers.
+            with self._turns:
+                return self._fused_graph(policy, planes.shape, maps)(planes)
         except VmafsalError:
             raise
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(self._failure((planes.shape.frames,), error)) from error
 
-    def _fused_graph(self, policy: InputPolicy, shape: PlaneShape) -> _FusedGraph:
-        wanted = (policy, shape)
+    def _fused_graph(self, policy: InputPolicy, shape: PlaneShape, maps: bool) -> _FusedGraph:
+        wanted = (policy, shape, maps)
         if wanted not in self._fused_graphs:
             while len(self._fused_graphs) >= _FUSED_KEPT:
                 self._fused_graphs.pop(next(iter(self._fused_graphs)))
-            session = self._start(fuse(self._proto, self.model.sidecar, *wanted))
-            self._fused_graphs[wanted] = _FusedGraph(session, shape, self._memory)
+            proto = fuse(self._proto, self.model.sidecar, policy, shape, maps=maps)
+            output = proto.graph.output[0].name
+            self._fused_graphs[wanted] = _FusedGraph(
+                self._start(proto), shape, output, self._memory
+            )
         return self._fused_graphs[wanted]
+
+    def _plan(self, *, on_cpu: bool) -> Plan:
+        return plan(self._short_side, on_cpu=on_cpu, threads=self.threads)
 
     @property
     def _memory(self) -> tuple[str, int]:
@@ -190,7 +206,7 @@ class Session:
             try:
                 session = onnxruntime.InferenceSession(
                     proto.SerializeToString(),
-                    self._options(side_by_side=self._side_by_side and wanted == "cpu"),
+                    self._options(self._plan(on_cpu=wanted == "cpu")),
                     providers=[(provider, settings)],
                     enable_fallback=0,
                 )
@@ -211,17 +227,17 @@ class Session:
             "Leave --device out, or use --device cpu."
         )
 
-    def _options(self, *, side_by_side: bool) -> Any:
+    def _options(self, plan: Plan) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1 if side_by_side else self.threads
+        options.intra_op_num_threads = plan.runtime_threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         # One plan for all of a network's tensors keeps more of them at once: half as much memory
         # again for a student at 1080p, and no time gained. But runs that go on at once would take
         # each other's memory out of the cores' caches without one: a third more time.
-        options.enable_mem_pattern = side_by_side
+        options.enable_mem_pattern = plan.at_once > 1
         if widest_convolution(self.model.proto) < _CHANNEL_BLOCK:
             # The last level lays channels out in blocks of 16: the placeholder's one channel
             # would cost sixteen times its memory (0.5 GB at 2160p) and ten times its time.
@@ -253,11 +269,14 @@ class Session:
 class _FusedGraph:
     """A fused graph on a device, bound to buffers there that every batch goes through."""
 
-    def __init__(self, session: Any, shape: PlaneShape, device: tuple[str, int]) -> None:
+    def __init__(
+        self, session: Any, shape: PlaneShape, output: str, device: tuple[str, int]
+    ) -> None:
         """
         Args:
             session: of ONNX Runtime.
             shape: what it was made for.
+            output: name of its output, SCALARS or MAPS.
             device: its kind ("cpu", "cuda") and number, where the buffers lie.
         """
         from onnxruntime import OrtValue
@@ -270,19 +289,19 @@ class _FusedGraph:
         }
         for name, value in self._inputs.items():
             self._binding.bind_ortvalue_input(name, value)
-        dims = (shape.frames, 3)
-        self._scalars = OrtValue.ortvalue_from_shape_and_type(dims, np.float64, *device)
-        self._binding.bind_ortvalue_output(SCALARS, self._scalars)
+        kind, dims = shape.outputs[output]
+        self._answer = OrtValue.ortvalue_from_shape_and_type(dims, kind, *device)
+        self._binding.bind_ortvalue_output(output, self._answer)
 
-    def __call__(self, planes: Planes) -> NDArray[np.float64]:
-        """Copy the planes over, run, and copy the scalars back: float64 [N, 3]."""
+    def __call__(self, planes: Planes) -> NDArray[Any]:
+        """Copy the planes over, run, and copy the answer back."""
         for name, value in self._inputs.items():
             value.update_inplace(planes.inputs[name])
         self._binding.synchronize_inputs()
         self._session.run_with_iobinding(self._binding)
         self._binding.synchronize_outputs()
-        scalars: NDArray[np.float64] = self._scalars.numpy()
-        return scalars.copy()
+        answer: NDArray[Any] = self._answer.numpy()
+        return answer.copy()
 
 
 def _settings(kind: str, index: int, tf32: bool) -> dict[str, str]:

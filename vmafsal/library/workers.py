@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vmafsal.errors import VmafsalError
-from vmafsal.infer.session import available_cores
+from vmafsal.infer.plan import available_cores
 from vmafsal.library.engine import Answered, Demand, Lost, Message, Progress, Ready, at_intervals
 from vmafsal.library.record import Digest
 from vmafsal.library.score import ClipScorer, Task

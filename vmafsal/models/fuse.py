@@ -1,4 +1,4 @@
-"""One graph from integer planes to scalars: colour, a network, and the mean of its map."""
+"""One graph from integer planes to maps, or to their means: colour, padding and a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vmafsal.models.sidecar import InputPolicy, Sidecar
 
-__all__ = ["CONVERSION", "PLANES", "SCALARS", "PlaneShape", "can_fuse", "fuse"]
+__all__ = ["CONVERSION", "MAPS", "PLANES", "SCALARS", "PlaneShape", "can_fuse", "fuse"]
 
 PLANES = ("vmafsal/plane_0", "vmafsal/plane_1", "vmafsal/plane_2")
 """Inputs of a fused graph, as many as a frame has planes: uint8 or uint16 [N, h, w]."""
@@ -25,6 +25,9 @@ color.conversion a frame."""
 
 SCALARS = "vmafsal/scalars"
 """Output of a fused graph: float64 [N, 3], the mean, least and greatest value of each map."""
+
+MAPS = "vmafsal/maps"
+"""Output of a fused graph instead: float32 [N, H, W], cropped to the pictures."""
 
 _OLDEST_OPSET = 11  # the first whose Resize is told how coordinates go
 _AXES_ARE_INPUTS = 18  # from this opset on, of reductions
@@ -58,18 +61,33 @@ class PlaneShape:
             inputs[CONVERSION] = np.dtype(np.float32), (self.frames, 7, 1, 1)
         return inputs
 
+    @property
+    def outputs(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+        """Type and shape of each output that a graph may have, by name."""
+        return {
+            SCALARS: (np.dtype(np.float64), (self.frames, 3)),
+            MAPS: (np.dtype(np.float32), (self.frames, self.height, self.width)),
+        }
+
 
 def can_fuse(model: ModelProto) -> bool:
     """Whether a network's operator set holds what the rest of the graph is made of."""
     return _opset(model) >= _OLDEST_OPSET
 
 
-def fuse(model: ModelProto, sidecar: Sidecar, policy: InputPolicy, shape: PlaneShape) -> ModelProto:
-    """Put everything around a network into its graph: planes in, three numbers a frame out.
+def fuse(
+    model: ModelProto,
+    sidecar: Sidecar,
+    policy: InputPolicy,
+    shape: PlaneShape,
+    *,
+    maps: bool = False,
+) -> ModelProto:
+    """Put everything around a network into its graph: planes in, maps or three numbers out.
 
-    What color.frame_to_tensor, the edge replication of a batch, and features.saliency_mean do
-    is done by operators, in the same order and, but for the mean, in float32: the network sees
-    the same bits. The mean is taken in float64.
+    What color.frame_to_tensor, padding.replicate_edges and features' saliency_mean do is done by
+    operators, in the same order and, but for the mean, in float32: the network sees the same
+    bits. The mean is taken in float64.
 
     Args:
         model: the network, which must take batches and keep their pictures apart; it is not
@@ -77,10 +95,11 @@ def fuse(model: ModelProto, sidecar: Sidecar, policy: InputPolicy, shape: PlaneS
         sidecar: names its input and output, and the activation that it still wants.
         policy: mean and standard deviation to normalise by.
         shape: of the planes.
+        maps: give the maps instead of their means.
     Returns:
-        a graph from PLANES and CONVERSION to SCALARS, of fixed shapes.
+        a graph from PLANES and CONVERSION to SCALARS or MAPS, of fixed shapes.
     """
-    from onnx import ModelProto, TensorProto, helper
+    from onnx import ModelProto, helper
 
     fused = ModelProto()
     fused.CopyFrom(model)
@@ -88,7 +107,11 @@ def fuse(model: ModelProto, sidecar: Sidecar, policy: InputPolicy, shape: PlaneS
     del graph.value_info[:]
     front, tail = _Nodes("front", _opset(model)), _Nodes("tail", _opset(model))
     _add_front(front, policy, shape, sidecar.input_name)
-    _add_tail(tail, sidecar, shape)
+    saliency = _add_crop(tail, sidecar, shape)
+    if maps:
+        tail.add("Reshape", saliency, tail.integers(*shape.outputs[MAPS][1]), output=MAPS)
+    else:
+        _add_scalars(tail, saliency)
     network = list(graph.node)
     weights = {tensor.name for tensor in graph.initializer}
     # Old exporters list the weights among the inputs.
@@ -100,8 +123,10 @@ def fuse(model: ModelProto, sidecar: Sidecar, policy: InputPolicy, shape: PlaneS
         kind = helper.np_dtype_to_tensor_dtype(dtype)
         graph.input.append(helper.make_tensor_value_info(name, kind, dims))
     graph.input.extend(kept)
-    scalars = (shape.frames, 3)
-    graph.output.append(helper.make_tensor_value_info(SCALARS, TensorProto.DOUBLE, scalars))
+    output = MAPS if maps else SCALARS
+    dtype, dims = shape.outputs[output]
+    kind = helper.np_dtype_to_tensor_dtype(dtype)
+    graph.output.append(helper.make_tensor_value_info(output, kind, dims))
     return fused
 
 
@@ -230,17 +255,21 @@ def _rounded(nodes: _Nodes, rgb: str) -> str:
     return nodes.add("Floor", clamped)
 
 
-def _add_tail(nodes: _Nodes, sidecar: Sidecar, shape: PlaneShape) -> None:
-    """From the network's map, cropped to the picture, to its scalars."""
-    from onnx import TensorProto
-
+def _add_crop(nodes: _Nodes, sidecar: Sidecar, shape: PlaneShape) -> str:
+    """The network's maps, activated and cropped to the pictures: float32 [N, 1, H, W]."""
     sides = (-(-side // shape.multiple) * shape.multiple for side in (shape.height, shape.width))
     # A map of any other size fails here rather than being cropped.
     whole = nodes.integers(shape.frames, 1, *sides)
     saliency = nodes.add("Reshape", sidecar.output_name, whole)
     if sidecar.activation == "sigmoid":
         saliency = nodes.add("Sigmoid", saliency)
-    saliency = nodes.crop(saliency, shape.height, shape.width)
+    return nodes.crop(saliency, shape.height, shape.width)
+
+
+def _add_scalars(nodes: _Nodes, saliency: str) -> None:
+    """Mean, least and greatest value of each map."""
+    from onnx import TensorProto
+
     mean = nodes.reduce("ReduceMean", nodes.add("Cast", saliency, to=TensorProto.DOUBLE))
     bounds = nodes.add(
         "Concat",

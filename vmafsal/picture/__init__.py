@@ -1,1 +1,1 @@
-"""A frame becomes a tensor: colour, resampling, padding, normalisation."""
+"""A frame becomes the tensor that a model sees: resampling, colour, normalisation, padding."""

@@ -1,15 +1,29 @@
-"""Which frames are scored: those of the distorted video, for as long as the reference lasts."""
+"""Which frames are compared: those of the distorted video, for as long as the reference lasts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 
 from vmafsal.errors import InputError
 from vmafsal.job import Job
 from vmafsal.video.base import Source, label
 from vmafsal.video.frame import Frame
 
-__all__ = ["ComparedSequence"]
+__all__ = ["ComparedSequence", "Pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A frame of the distorted video and, where it was decoded, the reference's at its place."""
+
+    distorted: Frame
+    reference: Frame | None = None
+
+    @property
+    def is_gap(self) -> bool:
+        """True where a picture of the pair could not be decoded."""
+        return self.distorted.is_gap or (self.reference is not None and self.reference.is_gap)
 
 
 class ComparedSequence:
@@ -59,47 +73,56 @@ class ComparedSequence:
         end = min(limit for limit in limits if limit is not None)
         return -(-end // self._job.subsample)
 
-    def frames(self) -> Iterator[Frame]:
-        """The frames to score, with their frameNum as index; gaps are counted and passed on."""
+    def pairs(self, *, with_reference: bool = False) -> Generator[Pair]:
+        """The pairs to score, with their frameNum as index; gaps are counted and passed on.
+
+        Args:
+            with_reference: decode the reference too; else it is only looked at for its length.
+        """
         job = self._job
         stop = job.frame_skip_dist + job.frame_cnt if job.frame_cnt else None
         frames = self._distorted.frames(start=job.frame_skip_dist, stop=stop, step=job.subsample)
-        for frame in self._while_reference_lasts(frames):
-            self.gaps += frame.is_gap
-            yield frame
+        for pair in self._while_reference_lasts(frames, with_reference):
+            self.gaps += pair.is_gap
+            yield pair
 
-    def _while_reference_lasts(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+    def _while_reference_lasts(
+        self, frames: Iterator[Frame], with_reference: bool
+    ) -> Iterator[Pair]:
         reference = self._reference
         if reference is None:
-            yield from frames
-        elif self.reference_length is None:
-            yield from self._beside(frames, reference)
+            yield from map(Pair, frames)
+        elif self.reference_length is None or with_reference:
+            yield from self._beside(frames, reference, with_reference)
         else:
             end = 0
             for frame in frames:
                 if frame.index >= self.reference_length:
-                    self._tell(shorter=reference, longer=self._distorted)
+                    self._note_end(shorter=reference, longer=self._distorted)
                     return
                 end = frame.index + self._job.subsample
-                yield frame
+                yield Pair(frame)
             wanted = self._job.frame_cnt or self.reference_length
             if end < min(wanted, self.reference_length):
-                self._tell(shorter=self._distorted, longer=reference)
+                self._note_end(shorter=self._distorted, longer=reference)
 
-    def _beside(self, frames: Iterator[Frame], reference: Source) -> Iterator[Frame]:
-        """Read a reference of unknown length alongside, picture by picture."""
+    def _beside(
+        self, frames: Iterator[Frame], reference: Source, with_reference: bool
+    ) -> Iterator[Pair]:
+        """Decode the reference too, picture by picture."""
         job = self._job
         stop = job.frame_skip_ref + job.frame_cnt if job.frame_cnt else None
         others = reference.frames(start=job.frame_skip_ref, stop=stop, step=job.subsample)
         for frame in frames:
-            if next(others, None) is None:
-                self._tell(shorter=reference, longer=self._distorted)
+            other = next(others, None)
+            if other is None:
+                self._note_end(shorter=reference, longer=self._distorted)
                 return
-            yield frame
+            yield Pair(frame, other if with_reference else None)
         if next(others, None) is not None:
-            self._tell(shorter=self._distorted, longer=reference)
+            self._note_end(shorter=self._distorted, longer=reference)
 
-    def _tell(self, shorter: Source, longer: Source) -> None:
+    def _note_end(self, shorter: Source, longer: Source) -> None:
         self.notices.append(
             f"{label(shorter.info.path)} is the shorter of the two: the run ended with its last "
             f"frame, and what {label(longer.info.path)} holds beyond it was left out."

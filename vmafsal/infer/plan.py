@@ -1,0 +1,73 @@
+"""How a model is run on a device: workers, threads, inferences at the same time, batch size."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+__all__ = ["Plan", "available_cores", "batch_size_of", "plan"]
+
+_SMALL_SIDE = 512
+_PIXELS = 1 << 19
+_PIXELS_AT_ONCE = 1 << 16
+_FRAMES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one model is run."""
+
+    workers: int
+    """Threads that each bring a batch of frames all the way."""
+    runtime_threads: int
+    """Of ONNX Runtime, within one inference."""
+    at_once: int
+    """Inferences at the same time."""
+    batch_pixels: int
+    """Frames are put into one batch up to so many pixels, as the model sees them."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def plan(short_side: int | None, *, on_cpu: bool, threads: int) -> Plan:
+    """The policy of all threading.
+
+    | device | model sees | workers | inferences at once | threads of each | pixels a batch |
+    |---|---|---|---|---|---|
+    | CPU | up to 512 | threads | threads | 1 | 65,536 |
+    | CPU | more, or native | 2 | 1 | threads | 524,288 |
+    | GPU | anything | 2 | 1 | threads | 524,288 |
+
+    "Sees" is the short side, in pixels; native is the frame's own size.
+
+    A small picture's layers are too little work to be divided among threads, so that each worker
+    infers on one thread. 65,536 pixels are about what stays in the cache of one core. Where
+    inferences take turns, the second worker resamples and converts meanwhile. 524,288 pixels are
+    about 960x540: below that, the cost of a call itself is worth sharing. A batch has at most 16
+    frames.
+
+    Args:
+        short_side: that the model sees, in pixels; None for native.
+        on_cpu: whether the CPU infers.
+        threads: that the CPU may use; at most as many as there are cores.
+    Returns:
+        the plan.
+    """
+    if on_cpu and short_side is not None and short_side <= _SMALL_SIDE:
+        return Plan(threads, 1, threads, _PIXELS_AT_ONCE)
+    return Plan(2, threads, 1, _PIXELS)
+
+
+def batch_size_of(pixels: int, batch_pixels: int) -> int:
+    """Frames in a batch.
+
+    Args:
+        pixels: of a picture, as the model sees it.
+        batch_pixels: see Plan.
+    Returns:
+        1 to 16.
+    """
+    return min(max(batch_pixels // pixels, 1), _FRAMES)
