@@ -61,14 +61,48 @@ def test_the_users_own_number_counts(environment: dict[str, str]) -> None:
     assert arenas(LIMIT, **environment) == 5
 
 
-def test_scoring_limits_them(tmp_path: Path) -> None:
+def score(tmp_path: Path, program: str) -> str:
     clip = tmp_path / "clip.yuv"
     clip.write_bytes(bytes(96 * 96 * 3 // 2))
-    score = (
-        "from vmafsal import extract\n"
-        f"extract({str(clip)!r}, model='mobilesal_placeholder_v0', width=96, height=96).read()\n"
+    return program.replace("CLIP", repr(str(clip)))
+
+
+def test_the_command_line_limits_them(tmp_path: Path) -> None:
+    program = (
+        "from vmafsal.cli.app import app\n"
+        "app([CLIP, '-w', '96', '-h', '96', '-q'], standalone_mode=False)\n"
     )
-    assert arenas(score) <= 3
+    assert arenas(score(tmp_path, program)) <= 3
+
+
+EXTRACT = "from vmafsal import extract\nextract(CLIP, width=96, height=96).read()\n"
+
+
+def test_extract_leaves_them_as_they_were(tmp_path: Path) -> None:
+    assert arenas(score(tmp_path, EXTRACT)) > 3
+
+
+def test_extract_leaves_its_process_as_it_was(tmp_path: Path) -> None:
+    """Environment, working directory, signals, warnings, logging, and the runtime's logger."""
+    look = """
+import logging, onnxruntime, os, signal, sys, threading, warnings
+def state():
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    return (dict(os.environ), os.getcwd(), handlers, warnings.filters[:], logging.root.level,
+            logging.root.handlers[:], sys.path[:], sys.excepthook, threading.active_count(),
+            sys.getswitchinterval(), os.sched_getaffinity(0))
+calls = []
+onnxruntime.set_default_logger_severity = calls.append
+before, modules = state(), dict(sys.modules)
+EXTRACT
+assert state() == before
+assert not calls
+assert all(sys.modules[name] is module for name, module in modules.items())
+print("as it was")
+"""
+    program = score(tmp_path, look.replace("EXTRACT", EXTRACT))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("as it was\n", "")
 
 
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,31 +1,41 @@
-"""glibc's malloc, told to keep the threads of this process in few arenas."""
+"""Settings of a process that is ours alone: the command line's, or a batch worker's.
+
+extract() changes nothing of the process that calls it.
+"""
 
 from __future__ import annotations
 
 import os
 from functools import cache
 
-__all__ = ["limit_arenas"]
+__all__ = ["limit_arenas", "own_process"]
 
 _M_ARENA_MAX = -8
 """glibc, malloc.h."""
 _ARENAS = 2
 
 
+def own_process() -> None:
+    """Set up a process that will score; call it before there are threads."""
+    from vmafsal.infer.runtime import silence_runtime
+
+    limit_arenas()
+    silence_runtime()
+
+
 @cache
 def limit_arenas() -> None:
-    """Let the threads that will be started share two arenas.
+    """Let the threads that will be started share two arenas of glibc's malloc.
 
-    Left alone, glibc makes one for each thread that runs beside others, up to eight a core, and
-    what is freed in one is not used in another. Each clip has threads of its own, so that a
-    process that scores many would grow from clip to clip as another thread meets a large frame in
-    another arena. Where MALLOC_ARENA_MAX is set, that counts; where there is no glibc, nothing
-    happens. Call it before there are threads: arenas that are there stay.
+    By default, glibc makes an arena for each thread that runs beside others, up to eight a core,
+    and what is freed in one is not used in another. Each clip has threads of its own, so that a
+    process that scores many would grow from clip to clip. Where MALLOC_ARENA_MAX is set, that
+    counts; where there is no glibc, nothing happens. Arenas that exist already stay.
 
     Source: mallopt(3).
     """
-    told = "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
-    if told or not _on_glibc():
+    chosen = "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
+    if chosen or not _on_glibc():
         return
     import ctypes
 

@@ -118,8 +118,10 @@ def _run(
     from vmafsal.files import check_destination, open_output
     from vmafsal.logs import choose_format, format_log, parse_precision
     from vmafsal.logs.ndjson import FrameStream
+    from vmafsal.process import own_process
     from vmafsal.run import Run
 
+    own_process()
     number = parse_precision(precision)
     fmt = choose_format(output, **formats)
     videos = [path for path in (job.reference, job.distorted) if path is not None]

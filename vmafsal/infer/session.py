@@ -1,17 +1,16 @@
-"""ONNX Runtime: which provider truly runs, on how many threads."""
+"""Session: a model on a device, from tensors or planes to maps."""
 
 from __future__ import annotations
 
-import re
-from importlib.util import find_spec
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.errors import DeviceError, ModelError, VmafsalError
+from vmafsal.errors import ModelError, VmafsalError
 from vmafsal.infer.plan import Plan, available_cores, plan
+from vmafsal.infer.runtime import PROVIDERS, first_line, runtime_version, start
 from vmafsal.job import parse_device
 from vmafsal.models.fuse import PlaneShape, can_fuse, fuse
 from vmafsal.models.graph import make_batchable, widest_convolution
@@ -29,12 +28,6 @@ _CHANNEL_BLOCK = 8
 
 _FUSED_KEPT = 4
 # Fused graphs that are kept, for as many sizes of pictures: each has weights and memory.
-
-_PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
 
 
 class Session:
@@ -84,11 +77,11 @@ class Session:
             self.takes_batches = self._keeps_pictures_apart()
         if not model.fixed_batch or not self.takes_batches:
             self._session = self._start(model.proto)
-        on_cuda = self.provider == _PROVIDERS["cuda"]
+        on_cuda = self.provider == PROVIDERS["cuda"]
         if self._kind == "auto":
             # What follows has to run where this does.
             self._kind = "cuda" if on_cuda else "cpu"
-        self.plan = self._plan(on_cpu=self.provider == _PROVIDERS["cpu"])
+        self.plan = self._plan(on_cpu=self.provider == PROVIDERS["cpu"])
         self._turns = Semaphore(self.plan.at_once)
         self.tf32 = tf32 and on_cuda
         """True where products are taken in TF32."""
@@ -105,9 +98,7 @@ class Session:
     @property
     def runtime_version(self) -> str:
         """Version of ONNX Runtime."""
-        import onnxruntime
-
-        return str(onnxruntime.__version__)
+        return runtime_version()
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Saliency maps of a batch.
@@ -187,69 +178,28 @@ class Session:
     @property
     def _memory(self) -> tuple[str, int]:
         """Kind and number of the device where tensors are."""
-        return ("cuda", self._gpu) if self.provider == _PROVIDERS["cuda"] else ("cpu", 0)
+        return ("cuda", self._gpu) if self.provider == PROVIDERS["cuda"] else ("cpu", 0)
 
     def _start(self, proto: ModelProto) -> Any:
-        """A session of ONNX Runtime for a graph on the device, or a DeviceError."""
-        import onnxruntime
-
-        # What a provider cannot do is said once, by us, in a sentence.
-        onnxruntime.set_default_logger_severity(4)
-        if self._kind != "cpu" and find_spec("nvidia") is not None:
-            onnxruntime.preload_dlls()
-        reason = "this ONNX Runtime was built without it"
-        for wanted in ["cuda", "cpu"] if self._kind == "auto" else [self._kind]:
-            provider = _PROVIDERS[wanted]
-            if provider not in onnxruntime.get_available_providers():
-                continue
-            settings = _settings(wanted, self._gpu, self._tf32)
-            try:
-                session = onnxruntime.InferenceSession(
-                    proto.SerializeToString(),
-                    self._options(self._plan(on_cpu=wanted == "cpu")),
-                    providers=[(provider, settings)],
-                    enable_fallback=0,
-                )
-            except Exception as error:  # ONNX Runtime's own exceptions have no common base
-                if wanted == "cpu":
-                    raise ModelError(self._failure(None, error)) from error
-                reason = _first_line(error)
-                continue
-            # Being listed proves nothing: only what the session took counts.
-            if session.get_providers()[0] == provider:
-                return session
-            reason = (
-                "no NVIDIA GPU with its driver and libraries was found "
-                "(pip install 'vmafsal[cuda]' brings the libraries)"
+        """A session of ONNX Runtime for a graph on the device."""
+        try:
+            return start(
+                proto,
+                self._kind,
+                self._gpu,
+                {"cpu": self._plan(on_cpu=True), "gpu": self._plan(on_cpu=False)},
+                tf32=self._tf32,
+                # Channels laid out in blocks of 16 would cost the placeholder, which has one,
+                # sixteen times its memory (0.5 GB at 2160p) and ten times its time.
+                optimise_layout=widest_convolution(self.model.proto) >= _CHANNEL_BLOCK,
             )
-        raise DeviceError(
-            f"The device {self._kind} cannot be used here: {reason}. "
-            "Leave --device out, or use --device cpu."
-        )
-
-    def _options(self, plan: Plan) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = plan.runtime_threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        # One plan for all of a network's tensors keeps more of them at once: half as much memory
-        # again for a student at 1080p, and no time gained. But runs that go on at once would take
-        # each other's memory out of the cores' caches without one: a third more time.
-        options.enable_mem_pattern = plan.at_once > 1
-        if widest_convolution(self.model.proto) < _CHANNEL_BLOCK:
-            # The last level lays channels out in blocks of 16: the placeholder's one channel
-            # would cost sixteen times its memory (0.5 GB at 2160p) and ten times its time.
-            options.graph_optimization_level = (
-                onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-            )
-        return options
+        except ModelError as error:
+            raise ModelError(self._failure(None, error)) from error
 
     def _failure(self, shape: tuple[int, ...] | None, error: Exception) -> str:
         where = f" on a batch of {list(shape)}" if shape else ""
         return (
-            f"ONNX Runtime cannot run {self.model.path.name}{where}: {_first_line(error)}. "
+            f"ONNX Runtime cannot run {self.model.path.name}{where}: {first_line(error)}. "
             "Check the model with `vmafsal models verify`."
         )
 
@@ -302,23 +252,3 @@ class _FusedGraph:
         self._binding.synchronize_outputs()
         answer: NDArray[Any] = self._answer.numpy()
         return answer.copy()
-
-
-def _settings(kind: str, index: int, tf32: bool) -> dict[str, str]:
-    """Options of a provider, as ONNX Runtime's documentation of each names them."""
-    if kind == "cpu":
-        return {}
-    if kind == "tensorrt":
-        return {"device_id": str(index)}
-    return {
-        "device_id": str(index),
-        # Trying every algorithm, the default, takes seconds for each new size.
-        "cudnn_conv_algo_search": "HEURISTIC",
-        "use_tf32": str(int(tf32)),
-    }
-
-
-def _first_line(error: Exception) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    # ONNX Runtime puts a source path and a C++ signature before some of its sentences.
-    return re.sub(r"^.*/onnxruntime\S*/.*?\)\s+", "", line).rstrip(".")

@@ -23,6 +23,7 @@ from vmafsal.library.engine import Answered, Demand, Lost, Message, Progress, Re
 from vmafsal.library.record import Digest
 from vmafsal.library.score import ClipScorer, Task
 from vmafsal.logs.file import output_error
+from vmafsal.process import own_process
 
 __all__ = ["ActorSetup", "Actors", "ClipActor", "Share", "share_nodes"]
 
@@ -207,6 +208,7 @@ class ClipActor:
                 f"The node {node} has no folder {setup.directory}, which the command was called "
                 "in: call it in a folder that all nodes share."
             ) from None
+        own_process()
         self._scorer = ClipScorer(setup.folder, setup.digest, setup.threads)
         yield "ready", f"{node} (process {os.getpid()})"
 

@@ -19,6 +19,7 @@ from vmafsal.infer.plan import available_cores
 from vmafsal.library.engine import Answered, Demand, Lost, Message, Progress, Ready, at_intervals
 from vmafsal.library.record import Digest
 from vmafsal.library.score import ClipScorer, Task
+from vmafsal.process import own_process
 
 __all__ = ["Processes"]
 
@@ -165,6 +166,7 @@ def _serve(connection: Connection, setup: _Setup) -> None:
         os.sched_setaffinity(0, setup.cores)
     if setup.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = setup.gpu  # before CUDA is loaded
+    own_process()
     scorer = ClipScorer(setup.folder, setup.digest, available_cores())
     connection.send(("ready",))
     tell = at_intervals(_TELL_SECONDS, lambda *facts: connection.send(("progress", *facts)))
