@@ -100,3 +100,16 @@ def test_all_is_what_the_package_exports() -> None:
         assert getattr(vmafsal, name) is not None
     with pytest.raises(AttributeError):
         _ = vmafsal.nothing
+
+
+def test_repr_says_how_far_a_run_is(clip: Path) -> None:
+    size: dict[str, Any] = {"width": 64, "height": 48}
+    with extract(clip, model=PLACEHOLDER, **size) as run:
+        assert repr(run).endswith("clip.yuv: saliency_mean, 0 of 5 frames scored>")
+        next(iter(run))
+        assert repr(run).endswith("1 of 5 frames scored>")
+    assert repr(extract(clip, model=PLACEHOLDER, **size).read()).endswith(", 5 frames scored>")
+    one = extract(clip, model=PLACEHOLDER, frame_cnt=1, **size)
+    assert repr(one.read()).endswith(", 1 frame scored>")
+    video = extract(DEMO / "demo_dist.mp4", model=PLACEHOLDER, frame_cnt=2)
+    assert repr(video.read()).endswith(", 2 frames scored>")

@@ -16,7 +16,7 @@ from tests.command import SIZE
 from tests.conftest import PLACEHOLDER, ROOT, draw_yuv
 from vmafsal.errors import UsageError
 from vmafsal.job import FEATURE_OPTIONS, JOB_OPTIONS, OPTIONS, Feature, Job
-from vmafsal.options import Option, whole_number
+from vmafsal.options import Option, nearest, whole_number
 
 NEW = '    dummy: int = _model("number", 7, "An option that a test added.", least=5)\n'
 """All that it takes to add an option, save for what it does."""
@@ -201,3 +201,22 @@ def test_numbers_of_numpy(tmp_path: Path) -> None:
         clip, model=PLACEHOLDER, width=width, height=height, subsample=np.uint8(2)
     )
     assert '"subsample": 2' in run.to_json()
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("--widht", "--width"),
+        ("--frame-count", "--frame_cnt"),
+        ("--ref", "--reference"),
+        ("--batchsize", "--batch-size"),
+        ("--start", None),
+        ("--duration", None),
+        ("--times", None),
+        ("--fps", None),
+        ("", None),
+    ],
+)
+def test_only_a_near_word_is_proposed(word: str, expected: str | None) -> None:
+    known = [flag for option in OPTIONS for flag in option.flags if flag.startswith("--")]
+    assert nearest(word, known) == expected

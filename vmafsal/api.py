@@ -8,12 +8,11 @@ import os
 import re
 import textwrap
 from collections.abc import Mapping
-from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
 
 from vmafsal.job import FEATURE_OPTIONS, JOB_OPTIONS, Feature, Job, parse_features
-from vmafsal.options import Option
+from vmafsal.options import Option, nearest
 from vmafsal.run import Run
 
 __all__ = ["PYTHON_OPTIONS", "extract"]
@@ -76,8 +75,8 @@ def _check_names(options: Mapping[str, Any]) -> None:
     known = [option.name for option in PYTHON_OPTIONS]
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f". Did you mean {near[0]!r}?" if near else ""
+            near = nearest(name, known)
+            hint = f". Did you mean {near!r}?" if near else ""
             # As Python says it of any function.
             raise TypeError(f"extract() got an unexpected keyword argument {name!r}{hint}")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from pathlib import Path
 
 from vmafsal.errors import UsageError
+from vmafsal.options import nearest
 
 __all__ = ["FEATURE", "MODEL_VARIABLE", "read_features"]
 
@@ -60,9 +60,10 @@ def _check_feature(name: str, option: str, separator: str) -> None:
             f"After {option} {FEATURE} comes {separator!r}: "
             f"{option} {FEATURE}{separator}model_path=…"
         )
-    near = get_close_matches(name, [FEATURE], 1)
-    if near:
-        raise UsageError(f"There is no feature {name}. Did you mean {near[0]}?")
+    if not name:
+        raise UsageError(f"{option} names no feature: give {option} {FEATURE}, or leave it out.")
+    if nearest(name, [FEATURE]):
+        raise UsageError(f"There is no feature {name}. Did you mean {FEATURE}?")
     raise UsageError(
         f"The feature {name} is not ours: vmafsal computes {FEATURE} alone. Score {name} with "
         "`vmaf`, then put the two logs together with `vmafsal join`."
@@ -81,11 +82,10 @@ def _read_options(text: str, keys: Sequence[str]) -> dict[str, str]:
         # no file and reads like another option (a word near a known one, or a plain value where
         # the end of a path would be) is a misspelt option.
         misspelt = any(
-            get_close_matches(piece.partition("=")[0], keys, 1)
-            or re.fullmatch(r"[a-z_]+=[^/\\.]*", piece)
+            nearest(piece.partition("=")[0], keys) or re.fullmatch(r"[a-z_]+=[^/\\.]*", piece)
             for piece in pieces[1:]
         )
-        if Path(path).exists():
+        if os.path.exists(path):  # False for what cannot be a path
             return {"model_path": path}
         if not misspelt:
             return {"model_path": _unescape(path)}
@@ -93,9 +93,9 @@ def _read_options(text: str, keys: Sequence[str]) -> dict[str, str]:
     for piece in pieces:
         key, equals, value = piece.partition("=")
         if key not in keys:
-            near = get_close_matches(key, keys, 1)
+            near = nearest(key, keys)
             hint = (
-                f"Did you mean {near[0]}?"
+                f"Did you mean {near}?"
                 if near
                 else f"It takes {', '.join(keys)}; a colon in a path is written \\: ."
             )

@@ -8,9 +8,9 @@ documentation are all made from it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from numbers import Integral
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ __all__ = [
     "Kind",
     "Option",
     "Place",
+    "nearest",
     "option",
     "options_of",
     "whole_number",
@@ -33,6 +34,9 @@ Place = Literal["score", "batch", "manifest", "python"]
 """Where an option may be given: `vmafsal`, `vmafsal batch`, a manifest's column, `extract()`."""
 
 ANYWHERE: frozenset[Place] = frozenset({"score", "batch", "manifest", "python"})
+
+_NEAR = 0.7
+"""Likeness from which a known word is proposed: --widht gives --width, --start not --stream."""
 
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -155,8 +159,8 @@ class Option:
         elif not isinstance(value, str):
             raise UsageError(f"{name} is a text, not {value!r}.")
         elif self.choices and value not in self.choices:
-            near = get_close_matches(value, self.choices, 1)
-            hint = f"Did you mean {near[0]}? " if near else ""
+            near = nearest(value, self.choices)
+            hint = f"Did you mean {near}? " if near else ""
             has_no = f"{owner} has no" if owner else "There is no"
             raise UsageError(
                 f"{has_no} {self.name.replace('_', ' ')} {value!r}. {hint}"
@@ -224,3 +228,23 @@ def whole_number(value: Any) -> int:
         except ValueError:
             return int(value, 10)  # 0123, which C would take as octal and nobody means so
     raise ValueError(f"{value!r} is not a whole number")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """What a person meant by a word that is not known; None where nothing is near.
+
+    Args:
+        word: as it was given.
+        known: what it could have been. Hyphens and underscores make no difference.
+    """
+
+    def bare(text: str) -> str:
+        return text.strip("-").replace("-", "_").lower()
+
+    def likeness(name: str) -> float:
+        if len(bare(word)) > 2 and bare(name).startswith(bare(word)):
+            return 1.0
+        return SequenceMatcher(None, bare(word), bare(name)).ratio()
+
+    best = max(known, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= _NEAR else None

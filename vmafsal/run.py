@@ -318,7 +318,10 @@ class Run:
             self._close_sources()
 
     def __repr__(self) -> str:
-        done = f"{len(self.frames)} of {self.frame_count or '?'} frames scored"
+        total = self.frame_count
+        of_all = f" of {total}" if total is not None and total != len(self.frames) else ""
+        noun = "frame" if (total or len(self.frames)) == 1 else "frames"
+        done = f"{len(self.frames)}{of_all} {noun} scored"
         return f"<Run of {self.job.distorted}: {', '.join(self._columns)}, {done}>"
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,26 @@ from tests.networks import convolution, node, save, student
         ((), 0, "Usage"),
         (("--output", "a.json"), 2, "No video was given"),
         (("clip.yuv", "--distorted", "clip.yuv", *SIZE), 2, "One video"),
-        (("clip.yuv", "other.yuv", *SIZE), 2, "behind --reference"),
+        (("clip.yuv", "other.yuv", *SIZE), 2, "vmafsal batch.*behind --reference"),
+        (("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"), 2, "a.mp4, b.mp4, c.mp4 and 2 more"),
+        (("clips/*.mp4",), 2, r"vmafsal batch 'clips/\*\.mp4'"),
         (("clip.yuv", *SIZE, "-o", ""), 2, "names no file"),
         (("jion", "a.json", "b.json", "-o", "c.json"), 2, "Did you mean join"),
         (("modles", "-o", "c.json"), 2, "Did you mean models"),
         (("clip.yuv", *SIZE, "--widht", "3"), 2, "--width"),
-        (("clip.yuv", *SIZE, "--frame-count", "3"), 2, "--frame"),
+        (("clip.yuv", *SIZE, "--frame-count", "3"), 2, "Did you mean --frame.cnt"),
+        (("clip.yuv", *SIZE, "--duratoin", "3"), 2, r"no option --duratoin\. \S+ --help lists"),
+        (("clip.yuv", *SIZE, "--ref", "a.yuv"), 2, "Did you mean --reference"),
+        (
+            ("join", "a.json", "b.json", "--suffx", "a.json=b"),
+            2,
+            "Did you mean --suffix.*join --help",
+        ),
+        (("x" * 300,), 1, "^vmafsal: x+"),
+        (("clip.yuv", *SIZE, "--feature", f"mobilesal=model_path={'x' * 300}"), 1, "model.*x+"),
+        (("clip.yuv", *SIZE, "--feature", f"mobilesal=model_path=/{'x' * 300}/a.onnx"), 1, "x+"),
+        (("models", "verify", "x" * 300), 1, "File name too long|x+"),
+        (("clip.yuv", *SIZE, "--feature", ""), 2, "--feature names no feature"),
         (("clip.yuv", "-w", "wide", "-h", "48"), 2, "a whole number, not .wide"),
         (("clip.yuv", "-w", "64"), 2, "height"),
         (("clip.yuv",), 2, "--width"),
@@ -89,7 +104,8 @@ def test_mistakes_get_a_sentence_and_leave_no_log(
         weights={"w": convolution(0, 1, 3, 1)},
     )
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    output = () if "-o" in args or "--output" in args or not args else ("-o", "a.json")
+    named = {"-o", "--output", "models", "join"} & set(args)
+    output = () if named or not args else ("-o", "a.json")
     exit_code, out, err = invoke(*args, *output)
     assert exit_code == code, err
     text = " ".join((out + err).replace("│", " ").split())
@@ -131,3 +147,70 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert b"Interrupted" in err
     assert b"Traceback" not in err
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_the_run_leaves_nothing(name: str, tmp_path: Path) -> None:
+    process, writer = _start_on_a_pipe(tmp_path)
+    number = signal.Signals[name]
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    os.close(writer)
+    assert (process.returncode, err) == (128 + number, b"")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_nohup_lets_a_run_outlive_its_terminal(clip: Path, tmp_path: Path) -> None:
+    process, writer = _start_on_a_pipe(tmp_path, preexec_fn=_ignore_hangups)
+    process.send_signal(signal.SIGHUP)
+    os.write(writer, clip.read_bytes())
+    os.close(writer)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert (tmp_path / "a.json").is_file()
+
+
+def _ignore_hangups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _start_on_a_pipe(folder: Path, **how: Any) -> tuple[subprocess.Popen[bytes], int]:
+    """A run that waits for the rest of its first frames, and the pipe's other end."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmafsal", "-", *SIZE, "-q", "-o", "a.json"],
+        stdin=reader,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        **how,
+    )
+    os.close(reader)
+    os.write(writer, draw_yuv(20, 48, 64)[: 64 * 48 * 3 // 2 * 4])
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".vmafsal-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return process, writer
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells")
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(closed: str, clip: Path, tmp_path: Path) -> None:
+    """As cron and some service managers start a program."""
+    command = f"{sys.executable} -m vmafsal {clip} -w 64 -h 48 -o a.json {closed}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 0
+    assert len(scores(tmp_path / "a.json")) == 6
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "clip.yuv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells")
+@pytest.mark.parametrize("where", ["", "-o -", "--ndjson"])
+def test_a_result_for_a_closed_standard_output(where: str, clip: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m vmafsal {clip} -w 64 -h 48 {where} >&-"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert b"standard output cannot be written" in done.stderr

@@ -6,7 +6,6 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, ParamSpec
 
 import typer
@@ -15,6 +14,7 @@ from typer.core import TyperGroup
 from vmafsal.cli import batch, join, models, score
 from vmafsal.cli.console import say
 from vmafsal.errors import VmafsalError
+from vmafsal.options import nearest
 
 __all__ = ["app"]
 
@@ -43,11 +43,25 @@ class DefaultToScore(TyperGroup):
         if args == ["-h"]:
             say("-h is the height and wants a number; help is --help.")
             raise typer.Exit(2)
-        near = get_close_matches(first, [name for name in self.commands if name != "score"], 1)
+        near = nearest(first, [name for name in self.commands if name != "score"])
         if near and "." not in first and not os.path.exists(first):
-            say(f"There is no command {first} and no such file. Did you mean {near[0]}?")
+            say(f"There is no command {first} and no such file. Did you mean {near}?")
             raise typer.Exit(2)
         return args
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. An unknown option gets a sentence that proposes a near one alone."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not hasattr(error, "possibilities"):
+                raise
+            # Typer's NoSuchOption, which different versions keep in different modules.
+            name, command = error.option_name, error.ctx  # type: ignore[attr-defined]
+            near = nearest(name, [opt for param in command.command.params for opt in param.opts])
+            hint = f"Did you mean {near}? " if near else ""
+            say(f"There is no option {name}. {hint}{command.command_path} --help lists them all.")
+            raise typer.Exit(2) from None
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Complete commands, and the options of `score` beside them."""
@@ -74,6 +88,10 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             # The reader of our standard output has seen enough.
             sys.stderr.close()
             raise typer.Exit(0) from None
+        except OSError as error:
+            # The system refused a file in a place that has no sentence of its own for it.
+            say(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
+            raise typer.Exit(1) from None
 
     return run
 

@@ -19,7 +19,7 @@ __all__ = ["progress", "say", "workers_table"]
 
 
 def say(sentence: str) -> None:
-    """Print a sentence on standard error, under our name."""
+    """Print a sentence on standard error, behind the program's name."""
     print(f"vmafsal: {sentence}", file=sys.stderr, flush=True)
 
 
@@ -93,7 +93,7 @@ def workers_table(
             state[event.worker] = (event.task.name, "")
         elif isinstance(event, Progress):
             total = f" of {event.total}" if event.total else ""
-            rate = f"{event.done}{total} frames, {event.fps:.1f} fps"
+            rate = f"frame {event.done}{total}, {event.fps:.1f} fps"
             state[event.worker] = (state[event.worker][0], rate)
         else:
             state[event.worker] = ("", "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
+from glob import has_magic
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,8 +130,8 @@ def _run(
     stream_to, log_to = _destinations(output, ndjson, any(formats.values()))
     with ExitStack() as stack:
         stream = stack.enter_context(FrameStream(stream_to, number, videos)) if stream_to else None
-        if log_to:
-            check_destination(log_to, videos)  # before a model is loaded for nothing
+        if log_to or not stream_to:
+            check_destination(log_to or "-", videos)  # before a model is loaded for nothing
         result = stack.enter_context(Run(job))
         if stream_to:
             check_destination(stream_to, result.files)
@@ -196,11 +198,17 @@ def _destinations(
 def _one_video(clips: list[str], distorted: str | None) -> str:
     paths = [*clips, *([distorted] if distorted else [])]
     if len(paths) > 1:
+        shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
         raise UsageError(
-            f"One video is scored at a time, but {' and '.join(paths)} were given. Leave all but "
-            "one out; a reference goes behind --reference."
+            f"One video is scored at a time, but {shown} were given. Score several with `vmafsal "
+            "batch VIDEO... --output-dir DIR`; a reference goes behind --reference."
         )
     path = paths[0] if paths else ""
     if not path:
         raise UsageError("No video was given. Say which one to score: vmafsal clip.mp4")
+    if has_magic(path) and not os.path.exists(path):
+        raise UsageError(
+            f"There is no file {path}. If it is a pattern that stands for several videos, score "
+            f"them with `vmafsal batch '{path}' --output-dir DIR`."
+        )
     return path
