@@ -106,7 +106,7 @@ def _session_seconds(network: Network, batch: Batch, seconds: float) -> float:
 def _frame_seconds(network: Network, frames: list[Frame], batch_size: int, seconds: float) -> float:
     """Seconds a frame through the pipeline, once its queues are full."""
     size = frames[0].height, frames[0].width
-    pipeline = Pipeline({"saliency_mean": Column(network)}, *size, batch_size)
+    pipeline = Pipeline({"saliency_mean": Column.of_saliency(network)}, *size, batch_size)
     run = pipeline.features(map(Pair, cycle(frames)))
     for _ in islice(run, 2 * batch_size):
         pass

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from tests.conftest import PLACEHOLDER, draw_yuv
 from tests.networks import convolution, node, save, student
 from vmafsal import extract
 from vmafsal.errors import ModelError
+from vmafsal.features.saliency import CHANGES, MEAN, STATS, saliency_change, saliency_mean
 from vmafsal.infer.network import Network
 from vmafsal.infer.plan import available_cores
 from vmafsal.infer.session import Session
@@ -75,7 +80,7 @@ class Uneven(Network):
 
 @pytest.mark.parametrize(("threads", "batch_size"), [(1, 3), (2, 1), (2, 4)])
 def test_frames_keep_their_order_and_gaps_are_left_out(threads: int, batch_size: int) -> None:
-    pipeline = Pipeline({"mean": Column(Uneven(threads))}, 8, 8, batch_size)
+    pipeline = Pipeline({"mean": Column.of_saliency(Uneven(threads))}, 8, 8, batch_size)
     found = list(pipeline.features(pairs(range(23))))
     assert [one.index for one in found] == [index for index in range(23) if index % 7 != 6]
     means = [one.metrics["saliency_mean"] for one in found]
@@ -84,7 +89,7 @@ def test_frames_keep_their_order_and_gaps_are_left_out(threads: int, batch_size:
 
 
 def test_an_error_comes_at_its_place() -> None:
-    pipeline = Pipeline({"mean": Column(Uneven(2))}, 8, 8, 3)
+    pipeline = Pipeline({"mean": Column.of_saliency(Uneven(2))}, 8, 8, 3)
     scored = pipeline.features(pairs(count()))
     # Frames 35, 36, 37 are the eleventh batch.
     assert [next(scored).index for _ in range(30)] == [n for n in range(35) if n % 7 != 6]
@@ -141,3 +146,116 @@ def test_answers_that_are_no_saliency(nodes: list[object], message: str, tmp_pat
     clip.write_bytes(draw_yuv(2, 32, 32))
     with pytest.raises(ModelError, match=message):
         extract(clip, model=path, width=32, height=32).read()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.yuv"
+    path.write_bytes(draw_yuv(6, 46, 62))
+    return path
+
+
+SIZE: dict[str, Any] = {"width": 62, "height": 46}
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_stats_are_those_of_the_maps(
+    fused: bool, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = student(tmp_path / "m.onnx")
+    if fused:  # as on CUDA
+        monkeypatch.setattr("vmafsal.run.Session", partial(Session, fused=True))
+    run = extract(clip, model={"": model, "b": model}, stats=True, maps=True, **SIZE)
+    assert all(column.network.view.fused == fused for column in run._columns.values())
+    before = None
+    for frame in run:
+        assert frame.map is not None
+        assert frame.map.dtype == np.float32
+        assert frame.map.shape == (46, 62)
+        for tag in ("", "_b"):
+            for name, measure in (MEAN | STATS).items():
+                assert frame.metrics[name + tag] == pytest.approx(measure(frame.map), abs=1e-9)
+            change = frame.metrics[f"saliency_change{tag}"]
+            if before is None:
+                assert math.isnan(change)
+            else:
+                assert change == pytest.approx(saliency_change(frame.map, before), abs=1e-9)
+                assert change > 0
+        before = frame.map
+    names = [*MEAN, *STATS, *CHANGES]
+    assert list(run.frames[0].metrics) == names + [f"{name}_b" for name in names]
+    assert all(frame.map is None for frame in run.frames)
+    assert run.provenance()["features"]["saliency_mean_b"]["stats"] is True
+
+
+def test_stats_in_a_log(clip: Path) -> None:
+    run = extract(clip, model=PLACEHOLDER, stats=True, **SIZE)
+    log = json.loads(run.to_json("max"))
+    changes = [frame["metrics"]["saliency_change"] for frame in log["frames"]]
+    assert changes[0] is None
+    assert log["pooled_metrics"]["saliency_change"]["mean"] == pytest.approx(
+        sum(changes[1:]) / 5, abs=1e-15
+    )
+
+
+def test_maps_are_off_unless_they_are_asked_for(clip: Path) -> None:
+    run = extract(clip, model=PLACEHOLDER, **SIZE)
+    assert [frame.map for frame in run] == [None] * 6
+    assert list(run.frames[0].metrics) == ["saliency_mean"]
+
+
+@pytest.mark.parametrize("with_reference", [False, True])
+def test_maps_beside_their_pictures(with_reference: bool, clip: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "reference.yuv"
+    reference.write_bytes(draw_yuv(6, 46, 62, seed=1))
+    means = extract(clip, reference, model=PLACEHOLDER, **SIZE).read().frames
+    run = extract(clip, reference, model=PLACEHOLDER, **SIZE)
+    mapped = list(run.maps(with_reference=with_reference))
+    assert [one.features for one in mapped] == run.frames == means
+    frames = np.frombuffer(clip.read_bytes(), np.uint8).reshape(6, -1)
+    others = np.frombuffer(reference.read_bytes(), np.uint8).reshape(6, -1)
+    for number, one in enumerate(mapped):
+        assert one.frame.index == number
+        np.testing.assert_array_equal(one.frame.planes[0].ravel(), frames[number][: 46 * 62])
+        saliency = one.maps["saliency_mean"]
+        assert saliency_mean(saliency) == one.features.metrics["saliency_mean"]
+        if with_reference:
+            assert one.reference is not None
+            np.testing.assert_array_equal(
+                one.reference.planes[0].ravel(), others[number][: 46 * 62]
+            )
+        else:
+            assert one.reference is None
+    with pytest.raises(ValueError, match="iterated once"):
+        run.maps()
+
+
+def test_a_column_may_look_at_both_pictures(clip: Path, tmp_path: Path) -> None:
+    """The map of the reference, and numbers of all three."""
+    reference = tmp_path / "reference.yuv"
+    reference.write_bytes(draw_yuv(6, 46, 62, seed=1))
+
+    def measure(saliency: NDArray[np.float32], pair: Pair) -> dict[str, float]:
+        assert pair.reference is not None
+        error = np.abs(pair.reference.planes[0].astype(float) - pair.distorted.planes[0])
+        return {"error": float((error * saliency).mean())}
+
+    network = Network(Session(load_model(str(PLACEHOLDER)), "cpu"), InputPolicy())
+    columns = {
+        "saliency_mean": Column.of_saliency(network),
+        "error": Column(
+            network, of_pictures=measure, picture_names=("error",), subject="reference"
+        ),
+    }
+    run = extract(clip, reference, model=PLACEHOLDER, **SIZE)
+    run._pipeline = Pipeline(columns, 46, 62)
+    mapped = list(run.maps())
+    alone = extract(reference, model=PLACEHOLDER, maps=True, **SIZE)
+    for one, expected in zip(mapped, alone, strict=True):
+        assert expected.map is not None
+        np.testing.assert_array_equal(one.maps["error"], expected.map)
+        assert (
+            one.features.metrics["error"]
+            == measure(expected.map, Pair(one.frame, one.reference))["error"]
+        )
+        assert list(one.features.metrics) == ["saliency_mean", "error"]

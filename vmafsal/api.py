@@ -33,6 +33,7 @@ def extract(
     reference: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
+    maps: bool = False,
     **options: Any,
 ) -> Run:
     """Per-frame saliency of a video.
@@ -43,6 +44,8 @@ def extract(
         model: path or registry id; or several by tag, {"": first, "b": second}, each of which
             gets a column (saliency_mean, saliency_mean_b). None is VMAF_MOBILESAL_MODEL_PATH,
             else the packaged default.
+        maps: put the first model's saliency map into each FrameFeatures as it is yielded. They
+            are not kept in the run's `frames`.
         options: those of the command line, under the same names; see PYTHON_OPTIONS.
     Returns:
         A lazy run: facts now, FrameFeatures as it is iterated.
@@ -67,7 +70,8 @@ def extract(
                 for tag, spec in models.items()
             ),
             **{key: value for key, value in values.items() if key not in names},
-        )
+        ),
+        maps=maps,
     )
 
 

@@ -108,6 +108,13 @@ class Feature:
         check=_check_name,
         places=_COMMANDS,
     )
+    stats: bool = option(
+        "flag",
+        False,
+        "Write a column for each of the map's standard deviation, area, peak, entropy, centroid "
+        "and change too.",
+        choices=("true", "false"),
+    )
 
     def __post_init__(self) -> None:
         for row in FEATURE_OPTIONS:

@@ -12,23 +12,25 @@ import math
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmafsal.features.frame import FrameFeatures
-from vmafsal.features.saliency import CHANGES, MEAN, STATS
+from vmafsal.features.saliency import CHANGES, MEAN, STATS, saliency_mean
 from vmafsal.infer.network import Network
 from vmafsal.infer.plan import batch_size_of
 from vmafsal.infer.pool import close, in_order
-from vmafsal.picture.tensors import Batch, Preparer, View
+from vmafsal.picture.tensors import Preparer, View
 from vmafsal.video.frame import Frame
 from vmafsal.video.sequence import Pair
 
 __all__ = ["Column", "MappedFrame", "Pipeline"]
 
 Map = NDArray[np.float32]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +42,66 @@ class MappedFrame:
     reference: Frame | None
     """Of the reference, where the pipeline was asked to decode it."""
     maps: dict[str, Map]
-    """float32 [H, W] in [0, 1] of each model, at the size that the model sees (its own, for a
-    native model), by the name of its mean: "saliency_mean", "saliency_mean_b"."""
+    """float32 [H, W] in [0, 1] of each column, by its first name ("saliency_mean",
+    "saliency_mean_b"), at the size that the model sees: the frame's own for a native model."""
     features: FrameFeatures
 
 
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A network, and the names of the numbers that are taken from its map."""
+    """A network, and the numbers that are taken from its maps."""
 
-    def __init__(self, network: Network, tag: str | None = None, *, stats: bool = False) -> None:
-        """
+    network: Network
+    of_map: Mapping[str, Callable[[Map], float]] = field(default_factory=dict)
+    """Name to function of a map."""
+    of_change: Mapping[str, Callable[[Map, Map], float]] = field(default_factory=dict)
+    """Name to function of a map and the one before it; NaN for the first frame."""
+    of_pictures: Callable[[Map, Pair], Mapping[str, float]] | None = None
+    """Function of a map and both pictures to named numbers."""
+    picture_names: tuple[str, ...] = ()
+    """The names that of_pictures gives."""
+    subject: Literal["distorted", "reference"] = "distorted"
+    """Which of the two pictures the map is of."""
+
+    @classmethod
+    def of_saliency(cls, network: Network, tag: str | None = None, *, stats: bool = False) -> Self:
+        """The numbers of features/saliency.py.
+
         Args:
             network: whose maps they are.
             tag: appended to the names: "b" makes saliency_mean_b.
-            stats: all numbers instead of the mean alone.
+            stats: all of them instead of the mean alone.
         """
-        self.network = network
 
-        def tagged(table: Mapping[str, Callable[..., float]]) -> dict[str, Callable[..., float]]:
+        def tagged(table: Mapping[str, T]) -> dict[str, T]:
             return {f"{name}_{tag}" if tag else name: table[name] for name in table}
 
-        self.of_map = tagged({**MEAN, **STATS} if stats else MEAN)
-        """Name to function of a map."""
-        self.of_change = tagged(CHANGES if stats else {})
-        """Name to function of a map and the one before it."""
+        return cls(
+            network, tagged({**MEAN, **STATS} if stats else MEAN), tagged(CHANGES if stats else {})
+        )
 
     @property
     def names(self) -> list[str]:
         """Of all its numbers, in the order of the log."""
-        return [*self.of_map, *self.of_change]
+        return [*self.of_map, *self.of_change, *self.picture_names]
+
+    def measure(self, saliency: Map, pair: Pair | None) -> dict[str, float]:
+        """All its numbers but those that need the map before, which are NaN."""
+        numbers = {name: function(saliency) for name, function in self.of_map.items()}
+        numbers |= dict.fromkeys(self.of_change, math.nan)
+        if self.of_pictures is not None and pair is not None:
+            numbers |= self.of_pictures(saliency, pair)
+        return numbers
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the reference is to be decoded for it."""
+        return self.subject == "reference" or self.of_pictures is not None
 
     @property
     def only_mean(self) -> bool:
         """Whether means are enough, which a fused graph takes where the map is."""
-        return len(self.names) == 1
+        return list(self.of_map.values()) == [saliency_mean] and len(self.names) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +123,7 @@ class Pipeline:
     ) -> None:
         """
         Args:
-            columns: by the name of the mean.
+            columns: by the first of their names.
             height, width: of the frames, in pixels.
             batch_size: frames in one inference; None chooses by the plan and the size.
         Raises:
@@ -117,6 +145,11 @@ class Pipeline:
     def names(self) -> list[str]:
         """Of all numbers of a frame, in the order of the log."""
         return [name for column in self._columns.values() for name in column.names]
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the pairs must have the reference's pictures."""
+        return any(column.needs_reference for column in self._columns.values())
 
     def features(
         self, pairs: Iterable[Pair], *, maps: bool = False, patience: float = 2.0
@@ -169,34 +202,42 @@ class Pipeline:
                     before = answer.maps
 
     def _bring(self, pairs: list[Pair], keep_maps: bool, keep_pairs: bool) -> list[_Answer]:
-        """A batch all the way; runs in a worker, and empties the list of what it is through."""
-        indices = [pair.distorted.index for pair in pairs]
-        kept = list(pairs) if keep_pairs else [None] * len(pairs)
-        batches: dict[View, Batch] = {}
-        for view in dict.fromkeys(column.network.view for column in self._columns.values()):
-            batches[view] = self._preparer(view)([pair.distorted for pair in pairs])
-        pairs.clear()
-        metrics: list[dict[str, float]] = [{} for _ in indices]
-        maps: list[dict[str, Map]] = [{} for _ in indices]
-        for name, column in self._columns.items():
-            batch = batches[column.network.view]
-            if batch.planes is not None and column.only_mean and not keep_maps:
-                for row, mean in zip(metrics, column.network.means(batch), strict=True):
-                    row[name] = float(mean)
-                continue
-            for row, found, saliency in zip(metrics, maps, column.network.maps(batch), strict=True):
-                row |= {key: measure(saliency) for key, measure in column.of_map.items()}
-                row |= dict.fromkeys(column.of_change, math.nan)
-                if keep_maps or column.of_change:
-                    found[name] = saliency
-        return [_Answer(*answer) for answer in zip(indices, metrics, maps, kept, strict=True)]
+        """A batch all the way; runs in a worker.
 
-    def _preparer(self, view: View) -> Preparer:
-        """This thread's own."""
-        preparers: dict[View, Preparer] = self._local.__dict__.setdefault("preparers", {})
-        if view not in preparers:
-            preparers[view] = Preparer(view, self.batch_size)
-        return preparers[view]
+        The list is emptied, so that pictures that nobody wants any more are gone before inference.
+        """
+        batches = {
+            (view, subject): self._preparer(view, subject)([getattr(p, subject) for p in pairs])
+            for view, subject in dict.fromkeys(
+                (column.network.view, column.subject) for column in self._columns.values()
+            )
+        }
+        measured = any(column.of_pictures for column in self._columns.values())
+        answers = [
+            _Answer(pair.distorted.index, {}, {}, pair if keep_pairs or measured else None)
+            for pair in pairs
+        ]
+        pairs.clear()
+        for name, column in self._columns.items():
+            batch = batches[column.network.view, column.subject]
+            if batch.planes is not None and column.only_mean and not keep_maps:
+                for answer, mean in zip(answers, column.network.means(batch), strict=True):
+                    answer.metrics[name] = float(mean)
+                continue
+            for answer, saliency in zip(answers, column.network.maps(batch), strict=True):
+                answer.metrics.update(column.measure(saliency, answer.pair))
+                if keep_maps or column.of_change:
+                    answer.maps[name] = saliency
+        return answers if keep_pairs else [replace(answer, pair=None) for answer in answers]
+
+    def _preparer(self, view: View, subject: str) -> Preparer:
+        """This thread's own: each has the buffer of one batch."""
+        preparers: dict[tuple[View, str], Preparer] = self._local.__dict__.setdefault(
+            "preparers", {}
+        )
+        if (view, subject) not in preparers:
+            preparers[view, subject] = Preparer(view, self.batch_size)
+        return preparers[view, subject]
 
     def _with_changes(self, answer: _Answer, before: dict[str, Map]) -> _Answer:
         changes = {

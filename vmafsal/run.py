@@ -353,7 +353,9 @@ class Run:
             )
             model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
-            self._columns[feature.column] = Column(Network(session, policy), feature.name)
+            self._columns[feature.column] = Column.of_saliency(
+                Network(session, policy), feature.name, stats=feature.stats
+            )
             self.models[feature.column] = model
             if model.smoke and model.id not in told:
                 told.add(model.id)
@@ -373,6 +375,7 @@ class Run:
             "range": policy.range,
             "short_side": policy.short_side or "native",
             "stride": model.stride,
+            "stats": len(self._columns[column].names) > 1,
         }
 
     def _features(self) -> Generator[FrameFeatures]:
@@ -408,6 +411,8 @@ class Run:
     def _read_and_close(self, with_reference: bool = False) -> Generator[Pair]:
         """The frames to score. Files are closed by the thread that reads them, when it is done."""
         try:
-            yield from self._comparison.pairs(with_reference=with_reference)
+            yield from self._comparison.pairs(
+                with_reference=with_reference or self._pipeline.needs_reference
+            )
         finally:
             self._close_sources()

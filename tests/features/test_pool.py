@@ -35,8 +35,12 @@ def test_zeros() -> None:
     assert pool([0.0, 0.0]) == {"min": 0.0, "max": 0.0, "mean": 0.0, "harmonic_mean": 0.0}
 
 
-def test_nan_spoils_every_figure() -> None:
-    assert all(math.isnan(figure) for figure in pool([0.5, math.nan]).values())  # type: ignore[arg-type]
+def test_a_frame_without_a_value_is_left_out() -> None:
+    assert pool([math.nan, 1.0, 2.0, math.nan, 5.0]) == pool([1.0, 2.0, 5.0])
+
+
+def test_no_value_at_all() -> None:
+    assert all(math.isnan(figure) for figure in pool([math.nan, math.nan]).values())  # type: ignore[arg-type]
 
 
 def test_minus_one_has_no_harmonic_mean_but_no_failure_either() -> None:

@@ -195,7 +195,7 @@ def score_both(path: Path, frames: list[Frame], batch_size: int) -> list[list[Fr
 
 
 def features(session: Session, frames: list[Frame], batch_size: int) -> list[FrameFeatures]:
-    column = Column(Network(session, session.model.policy))
+    column = Column.of_saliency(Network(session, session.model.policy))
     size = frames[0].height, frames[0].width
     pipeline = Pipeline({"saliency_mean": column}, *size, batch_size)
     return list(pipeline.features(map(Pair, frames)))

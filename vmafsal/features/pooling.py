@@ -22,9 +22,10 @@ def pool(scores: Sequence[float]) -> Pooled:
     """Pool one feature over frames.
 
     Args:
-        scores: one value a scored frame, at least one.
+        scores: one value a scored frame, at least one. NaN, which is null in JSON, is a frame
+            without a value: it is left out.
     Returns:
-        min, max, mean and harmonic_mean; all NaN where a score is NaN.
+        min, max, mean and harmonic_mean of the values; all NaN where there is none.
     Raises:
         ValueError: if there is no score.
     Source: libvmaf vmaf_feature_score_pooled: sums run in frame order in double, and
@@ -32,13 +33,14 @@ def pool(scores: Sequence[float]) -> Pooled:
     """
     if not scores:
         raise ValueError("Nothing to pool: no frame was scored.")
-    if any(math.isnan(score) for score in scores):
+    values = [score for score in scores if not math.isnan(score)]
+    if not values:
         return Pooled(min=math.nan, max=math.nan, mean=math.nan, harmonic_mean=math.nan)
     total = 0.0
     inverse = 0.0
-    for score in scores:
+    for score in values:
         total += score
         inverse += 1.0 / (score + 1.0) if score != -1.0 else math.inf
-    count = len(scores)
+    count = len(values)
     harmonic = count / inverse - 1.0 if inverse else math.inf
-    return Pooled(min=min(scores), max=max(scores), mean=total / count, harmonic_mean=harmonic)
+    return Pooled(min=min(values), max=max(values), mean=total / count, harmonic_mean=harmonic)

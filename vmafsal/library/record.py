@@ -95,6 +95,7 @@ def describe_features(features: tuple[Feature, ...], models: dict[str, Model]) -
             "sha256": model.sha256,
             "stride": model.stride,
             "activation": model.sidecar.activation,
+            "stats": feature.stats,
             **asdict(policy),
         }
     # As it comes back from a file, where a tuple is a list.

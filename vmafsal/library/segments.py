@@ -61,6 +61,8 @@ def divide(job: Job, seconds: float) -> list[Part]:
             message is the reason, without a full stop.
         VmafsalError: whatever else is wrong with the job.
     """
+    if any(feature.stats for feature in job.features):
+        raise InexactError("saliency_change of a frame needs the frame before it")
     with ExitStack() as stack:
         # No picture is decoded here, so that nobody has to see whether a GPU could.
         software = replace(job, hwaccel="none")
