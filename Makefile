@@ -1,5 +1,5 @@
 # make demo    set everything up and score a clip of the repository
-# make test    the tests
+# make test    the tests, on two processes (JOBS=1 for one)
 # make check   lint, format, types
 # make bench   what takes how long, measured
 # make students DATA=… PUBLISHED=…   train, measure and export saliency_student_v1 and v2
@@ -7,6 +7,8 @@
 # make docs    regenerate the parts of docs/ that are printed by the program
 VENV ?= .venv
 PYTHON ?= python3
+# Processes that run the tests.
+JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
@@ -31,9 +33,10 @@ demo: install
 	$(BIN)/vmafsal --reference fixtures/yuv/demo_ref.mp4 --distorted fixtures/yuv/demo_dist.mp4 --output demo.json
 	$(BIN)/python -m json.tool --indent 2 demo.json | head -n 24
 	$(BIN)/vmafsal models
+	@echo "Try next: $(BIN)/vmafsal YOUR_VIDEO --output score.json, and see README.md for the rest."
 
 test: install-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: install-dev
 	$(BIN)/ruff check .
