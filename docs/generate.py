@@ -22,6 +22,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from typer.main import get_command
 
 from benchmarks.sizing import newest_reports, size_up
 from vmafsal.api import PYTHON_OPTIONS, extract
-from vmafsal.job import FEATURE_OPTIONS, MODEL_VARIABLE
+from vmafsal.job import FEATURE_OPTIONS, MODEL_VARIABLE, OPTIONS
 from vmafsal.models.contract import OPERATORS
 from vmafsal.models.model import load_model
 from vmafsal.models.registry import packaged_registry
@@ -130,6 +131,17 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from _walk(child, name if part == "score" else f"{name} {part}")
 
 
+def commands() -> str:
+    """Every command with its arguments, and the first sentence of its help."""
+    rows = ""
+    for name, command in command_tree().items():
+        arguments = (param for param in command.params if not param.opts[0].startswith("-"))
+        words = [_value(one) if one.required else f"[{_value(one)}]" for one in arguments]
+        what = re.split(r"(?<=[.:])\s", " ".join(command.help.split()))[0]
+        rows += f"| `{_cell(' '.join([name, *words]))}` | {_cell(what)} |\n"
+    return f"| command | what it does |\n|---|---|\n{rows}"
+
+
 def training_options() -> str:
     """A chapter for each command of training."""
     text = ""
@@ -140,9 +152,15 @@ def training_options() -> str:
 
 
 def options(command: Any) -> str:
-    """One table of options for each panel of a command's help."""
+    """One table of options for each panel of a command's help.
+
+    The options that other commands share with `vmafsal` are described there alone.
+    """
     panels: dict[str, list[str]] = {}
+    shared = () if command.name == "score" else {option.help for option in OPTIONS}
     for param in command.params:
+        if param.help in shared:
+            continue
         is_option = param.opts[0].startswith("-")
         panel = param.rich_help_panel or ("Other" if is_option else "")
         panels.setdefault(panel, []).append(_row(param, is_option))
@@ -343,11 +361,12 @@ def _run(command: str, place: Path) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "score-options": lambda: options(command_tree()["vmafsal"]),
-    "batch-options": lambda: options(command_tree()["vmafsal batch"]),
-    "join-options": lambda: options(command_tree()["vmafsal join"]),
-    "show-options": lambda: options(command_tree()["vmafsal models show"]),
-    "verify-options": lambda: options(command_tree()["vmafsal models verify"]),
+    "commands": commands,
+    **{
+        f"{'score' if name == 'vmafsal' else name.split()[-1]}-options": partial(options, command)
+        for name, command in command_tree().items()
+        if name != "vmafsal models"
+    },
     "feature-options": feature_options,
     "extract-signature": extract_signature,
     "extract-options": extract_options,
