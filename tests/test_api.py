@@ -13,6 +13,7 @@ from tests.conftest import PLACEHOLDER, ROOT, draw_yuv
 from tests.networks import student
 from vmafsal import FrameFeatures, Run, extract
 from vmafsal.errors import InputError, UsageError
+from vmafsal.job import Job
 
 DEMO = ROOT / "fixtures" / "yuv"
 
@@ -113,3 +114,16 @@ def test_repr_says_how_far_a_run_is(clip: Path) -> None:
     assert repr(one.read()).endswith(", 1 frame scored>")
     video = extract(DEMO / "demo_dist.mp4", model=PLACEHOLDER, frame_cnt=2)
     assert repr(video.read()).endswith(", 2 frames scored>")
+
+
+def test_maps_of_chosen_frames_alone_are_made(clip: Path) -> None:
+    job = Job(str(clip), width=64, height=48)
+    with Run(job) as run:
+        whole = {mapped.features.index: mapped for mapped in run.maps()}
+    with Run(job) as run:
+        chosen = list(run.maps(only={1, 3}))
+    assert [mapped.features.index for mapped in chosen] == [1, 3]
+    for mapped in chosen:
+        assert (
+            mapped.maps["saliency_mean"] == whole[mapped.frame.index].maps["saliency_mean"]
+        ).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
@@ -211,7 +211,9 @@ class Run:
             self._run = self._features()
         return self._run
 
-    def maps(self, *, with_reference: bool = False) -> Generator[MappedFrame]:
+    def maps(
+        self, *, with_reference: bool = False, only: Collection[int] | None = None
+    ) -> Generator[MappedFrame]:
         """Iterate with the saliency maps and the decoded pictures beside the numbers.
 
         This is what commands build on that need more than the numbers. It takes the place of
@@ -219,6 +221,8 @@ class Run:
 
         Args:
             with_reference: decode the reference too, and give its pictures.
+            only: the frames that are wanted, by their index; the others are not scored, and
+                reading ends with the last of them. None is all.
         Yields:
             a MappedFrame for each frame that is scored, in order. A map has the size that its
             model sees: that of the frame for a native model.
@@ -228,6 +232,8 @@ class Run:
         if self._run is not None:
             raise ValueError("A run is iterated once; open another one.")
         pairs = self._read_and_close(with_reference)
+        if only is not None:
+            pairs = _only(pairs, frozenset(only))
         maps = self._pipeline.maps(pairs, patience=self._patience)
         frames = self._scored(maps, lambda mapped: mapped.features)
         self._run = frames
@@ -416,3 +422,13 @@ class Run:
             )
         finally:
             self._close_sources()
+
+
+def _only(pairs: Generator[Pair], wanted: frozenset[int]) -> Generator[Pair]:
+    last = max(wanted, default=-1)
+    with closing(pairs):
+        for pair in pairs:
+            if pair.distorted.index in wanted:
+                yield pair
+            if pair.distorted.index >= last:
+                return

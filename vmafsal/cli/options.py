@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import MISSING
 from inspect import Parameter
 from typing import Annotated, Any, TypeVar
@@ -13,18 +13,41 @@ import typer
 from vmafsal.job import OPTIONS
 from vmafsal.options import Option, Place
 
-__all__ = ["takes_options"]
+__all__ = ["MAP_OPTIONS", "takes_options"]
+
+MAP_OPTIONS = frozenset(
+    [
+        "width",
+        "height",
+        "pixel_format",
+        "bitdepth",
+        "stream",
+        "hwaccel",
+        "feature",
+        "feature_params",
+        "device",
+        "threads",
+        "batch_size",
+        "tf32",
+        "gpumask",
+        "quiet",
+    ]
+)
+"""What commands take that make something of the maps of whole videos."""
+
+ANY = frozenset(option.name for option in OPTIONS)
 
 C = TypeVar("C", bound=Callable[..., None])
 
 _KINDS: dict[str, Any] = {"number": int, "text": str, "path": str, "flag": bool, "texts": list[str]}
 
 
-def takes_options(place: Place) -> Callable[[C], C]:
+def takes_options(place: Place, only: Container[str] = ANY) -> Callable[[C], C]:
     """Give a command every option of the table that may be given in a place.
 
     Args:
         place: "score" or "batch".
+        only: names of the options that the command takes of these.
     Returns:
         A decorator of a function with `**given`, which will hold the options by name.
     """
@@ -32,7 +55,11 @@ def takes_options(place: Place) -> Callable[[C], C]:
     def decorate(command: C) -> C:
         signature = inspect.signature(command, eval_str=True)
         own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-        table = [_parameter(option) for option in OPTIONS if place in option.places]
+        table = [
+            _parameter(option)
+            for option in OPTIONS
+            if place in option.places and option.name in only
+        ]
         # Typer builds the command line from the signature.
         command.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[one.replace(kind=one.KEYWORD_ONLY) for one in (*own, *table)]

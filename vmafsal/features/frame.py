@@ -22,3 +22,6 @@ class FrameFeatures:
 
     map: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """Saliency map of the first model, float32 [H, W] in [0, 1], where it was asked for."""
+
+    pts_time: float | None = None
+    """Presentation time in seconds, from the first picture of the video; None if not known."""
