@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vmafsal.api import extract
     from vmafsal.features.frame import FrameFeatures
+    from vmafsal.logs.log import Log
+    from vmafsal.logs.read import read_log
     from vmafsal.run import Run
 
-__all__ = ["FrameFeatures", "Run", "__version__", "extract"]
+__all__ = ["FrameFeatures", "Log", "Run", "__version__", "extract", "read_log"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "FrameFeatures": "vmafsal.features.frame",
+    "Log": "vmafsal.logs.log",
     "Run": "vmafsal.run",
     "extract": "vmafsal.api",
+    "read_log": "vmafsal.logs.read",
 }
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from tests.conftest import ORACLE
 from vmafsal.cli.join import join
 from vmafsal.errors import InputError, OutputError, UsageError, VmafsalError
+from vmafsal.features.frame import FrameFeatures
 from vmafsal.logs import format_log, parse_precision
 from vmafsal.logs.join import join_logs
 from vmafsal.logs.read import read_log
@@ -58,6 +59,98 @@ def test_json_is_written_and_the_table_printed(tmp_path: Path) -> None:
         "8",
     ]
     assert "8 frames, 19 columns, 2 logs." in result.stdout
+    # (95.375953 + 100) / 2 of frames 0 and 1, the most salient ones.
+    quarter = (
+        "vmaf over the most salient quarter of the frames (2 of 8, by saliency_mean): 97.6880;"
+    )
+    assert quarter in result.stdout
+
+
+def rows(result: Result) -> list[str]:
+    return [line.split("│")[2].strip() for line in result.stdout.splitlines() if "│" in line]
+
+
+def test_table_shows_the_main_columns_first() -> None:
+    result = run(SALIENCY, VMAF)
+    assert rows(result) == ["vmaf", "psnr_y", "psnr_cb", "psnr_cr"]
+    assert "14 more rows with --all." in result.stdout
+    everything = run(SALIENCY, VMAF, "--all")
+    assert len(rows(everything)) == 18
+    assert "--all" not in everything.stdout
+
+
+def test_table_of_other_columns_alone_shows_them(tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text("Frame,ciede2000,motion\n" + "".join(f"{n},{n},{n}\n" for n in range(8)))
+    assert rows(run(SALIENCY, path)) == ["ciede2000", "motion"]
+    text = "Frame,cambi,float_ssim,ciede2000,float_ms_ssim,psnr_hvs,vmaf_low\n"
+    path.write_text(text + "".join(f"{n},1,2,3,4,5,{n}\n" for n in range(8)))
+    shown = ["vmaf_low", "psnr_hvs", "float_ssim", "float_ms_ssim", "cambi"]
+    assert rows(run(SALIENCY, path)) == shown
+
+
+def test_offset_and_notices(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.json"
+    log = read_log(VMAF)
+    log.frames = [FrameFeatures(f.index - 3, f.metrics) for f in log.frames[3:]]
+    cut.write_text(format_log(log, "json", parse_precision(None)))
+    with pytest.raises(InputError, match=rf"join with --offset {cut}=3\. If it was cut at its end"):
+        run(SALIENCY, cut)
+    output = tmp_path / "all.json"
+    result = run(SALIENCY, cut, "-o", output, "--offset", "cut.json=3")
+    assert "frames 0-2 left out, which not all logs hold.\n" in result.stderr
+    by_number = {f.index: f.metrics["vmaf"] for f in read_log(VMAF).frames}
+    joined = read_log(output).frames
+    assert [f.index for f in joined] == [3, 4, 5, 6, 7]
+    assert all(f.metrics["vmaf"] == by_number[f.index] for f in joined)
+    assert run(SALIENCY, cut, "-q", "--offset", f"{cut}=+3").output == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["cut.json", "cut.json=", "=3", f"{SALIENCY}=x", f"{SALIENCY}=1.5"]
+)
+def test_offset_of_another_shape(text: str) -> None:
+    with pytest.raises(UsageError, match="--offset takes FILE=N"):
+        run(SALIENCY, VMAF, "--offset", text)
+
+
+def test_rename(tmp_path: Path) -> None:
+    output = tmp_path / "all.json"
+    run(SALIENCY, VMAF, "--rename", "vmaf=vmaf_salient", "-o", output)
+    assert read_log(output).feature_names[-1] == "vmaf_salient"
+    other = tmp_path / "whole.csv"
+    other.write_text("Frame,vmaf\n" + "".join(f"{n},{n}\n" for n in range(8)))
+    run(SALIENCY, VMAF, other, "--rename", "whole.csv:vmaf=vmaf_whole", "-o", output)
+    assert read_log(output).column("vmaf_whole") == list(range(8))
+    with pytest.raises(UsageError, match=r"--rename takes \[FILE:\]COLUMN=NAME"):
+        run(SALIENCY, VMAF, "--rename", "vmaf")
+    with pytest.raises(UsageError, match="--rename names x, which is none"):
+        run(SALIENCY, VMAF, "--rename", "x:vmaf=y")
+
+
+def test_times(tmp_path: Path) -> None:
+    timed = tmp_path / "timed.ndjson"
+    timed.write_text(
+        "".join(
+            f'{{"frameNum": {n}, "pts_time": {n / 25}, "metrics": {{"a": {n}}}}}\n'
+            for n in range(8)
+        )
+    )
+    output = tmp_path / "all.json"
+    run(SALIENCY, timed, "-o", output)
+    assert "pts_time" not in output.read_text()
+    run(SALIENCY, timed, "-o", output, "--times")
+    assert [frame.pts_time for frame in read_log(output).frames][:2] == [0.0, 0.04]
+    run(SALIENCY, timed, "-o", tmp_path / "all.csv", "--tidy")
+    assert (tmp_path / "all.csv").read_text().startswith("Frame,pts_time,saliency_mean,a\n")
+
+
+def test_unknown_ending(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"names no log format: use \.json, \.xml"):
+        run(SALIENCY, VMAF, "-o", tmp_path / "all.txt")
+    with pytest.raises(UsageError, match="--tidy is CSV, but --format is xml"):
+        run(SALIENCY, VMAF, "-o", tmp_path / "all.csv", "--tidy", "--format", "xml")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("fmt", ["json", "xml", "csv", "sub"])
@@ -237,6 +330,8 @@ def test_docs_show_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(InputError) as caught:
         run("vmaf.json", "every3rd.json", "-o", "combined.json")
     assert f"every3rd.json -o combined.json\nvmafsal: {caught.value}\n" in text
+    inner = run("score.json", "every3rd.json", "--how", "inner", "--suffix", "every3rd.json=3rd")
+    assert f"vmafsal: {inner.stderr.splitlines()[0].removeprefix('vmafsal: ')}\n" in text
 
 
 def test_docs_name_every_option() -> None:
@@ -271,9 +366,9 @@ def test_name_that_the_format_cannot_carry(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["odd.csv"]
 
 
-def test_feature_length_logs(tmp_path: Path) -> None:
+def test_long_logs(tmp_path: Path) -> None:
     draw = random.Random(0)
-    count = 100_000
+    count = 30_000
     for name, columns in {"score": ["saliency_mean"], "vmaf": ["vmaf", "psnr_y"]}.items():
         rows = (
             ",".join([str(n), *(f"{draw.random():.6f}" for _ in columns)]) for n in range(count)
@@ -290,7 +385,6 @@ def test_feature_length_logs(tmp_path: Path) -> None:
     assert lines[-1] == left[-1] + right[-1].partition(",")[2]
 
 
-@pytest.mark.oracle
 @pytest.mark.oracle
 def test_every_recorded_pair_joins(tmp_path: Path) -> None:
     joined = 0

@@ -14,9 +14,8 @@ import pytest
 from vmafsal.errors import OutputError, UsageError
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.logs import Log, LogFormat, choose_format, format_log, parse_precision
-from vmafsal.logs.csv import format_csv
-from vmafsal.logs.ndjson import format_line
 from vmafsal.logs.read import read_log
+from vmafsal.logs.write import ENDINGS, format_line
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -184,7 +183,7 @@ def test_frames_without_a_value_do_not_shift_columns() -> None:
 
 
 def test_tidy_csv_has_no_comma_at_the_end() -> None:
-    text = format_csv(small_log(), parse_precision("max"), tidy=True)
+    text = format_log(small_log(), "tidy", parse_precision("max"))
     assert text == "Frame,saliency_mean\n0,0.25\n3,0.75\n"
 
 
@@ -245,7 +244,11 @@ def test_log_without_frames_keeps_libvmafs_shape() -> None:
         ("score.XML", "xml"),
         ("a.b/score.csv", "csv"),
         ("score.sub", "sub"),
-        ("score.txt", "json"),
+        ("score.ndjson", "ndjson"),
+        ("score.jsonl", "ndjson"),
+        ("score.Parquet", "parquet"),
+        ("score", "json"),
+        ("score.", "json"),
         ("csv", "json"),
         (".csv", "json"),
         ("folder.csv/score", "json"),
@@ -255,7 +258,17 @@ def test_format_by_ending(output: str | None, fmt: LogFormat) -> None:
     assert choose_format(output) == fmt
 
 
-@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("output", ["score.txt", "score.json.gz", "vmaf.log", "a.b/score.yaml"])
+def test_unknown_ending(output: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"has an ending that names no log format: use \.json, "
+    ) as it:
+        choose_format(output)
+    assert all(ending in str(it.value) for ending in ENDINGS)
+    assert choose_format(output, json=True) == "json"
+
+
+@pytest.mark.parametrize("fmt", [*FORMATS, "tidy"])
 def test_flag_beats_ending(fmt: str) -> None:
     assert choose_format("score.xml", **{fmt: True}) == fmt
 
@@ -263,6 +276,57 @@ def test_flag_beats_ending(fmt: str) -> None:
 def test_two_flags() -> None:
     with pytest.raises(UsageError, match="--xml and --csv"):
         choose_format("score.json", xml=True, csv=True)
+
+
+def timed_log() -> Log:
+    return small_log(
+        frames=[
+            FrameFeatures(0, {"saliency_mean": 0.25}, pts_time=0.0),
+            FrameFeatures(3, {"saliency_mean": 0.75}, pts_time=0.1001),
+        ]
+    )
+
+
+@pytest.mark.parametrize("fmt", ["json", "xml", "csv", "sub"])
+def test_libvmafs_formats_have_no_times_unless_asked_for(fmt: LogFormat) -> None:
+    number = parse_precision(None)
+    assert format_log(timed_log(), fmt, number) == format_log(small_log(), fmt, number)
+
+
+def test_times(tmp_path: Path) -> None:
+    number = parse_precision("max")
+    content = json.loads(format_log(timed_log(), "json", number, times=True))
+    assert list(content["frames"][1].items()) == [
+        ("frameNum", 3),
+        ("pts_time", 0.1001),
+        ("metrics", {"saliency_mean": 0.75}),
+    ]
+    assert format_log(timed_log(), "ndjson", number) == (
+        '{"frameNum": 0, "pts_time": 0.000000, "metrics": {"saliency_mean": 0.25}}\n'
+        '{"frameNum": 3, "pts_time": 0.100100, "metrics": {"saliency_mean": 0.75}}\n'
+    )
+    assert format_log(timed_log(), "tidy", number) == (
+        "Frame,pts_time,saliency_mean\n0,0.000000,0.25\n3,0.100100,0.75\n"
+    )
+    kinds: tuple[LogFormat, ...] = ("json", "ndjson", "tidy")
+    for fmt in kinds:
+        path = tmp_path / "log"
+        path.write_text(format_log(timed_log(), fmt, number, times=True))
+        assert read_log(path).frames == timed_log().frames
+
+
+def test_to_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    log = timed_log()
+    log.frames[0].metrics["vmaf"] = 50.0
+    table = log.to_pandas()
+    assert isinstance(table, pandas.DataFrame)
+    assert list(table.columns) == ["pts_time", "saliency_mean", "vmaf"]
+    assert table.index.name == "frameNum"
+    assert table.index.tolist() == [0, 3]
+    assert table["vmaf"].isna().tolist() == [False, True]
+    assert table["saliency_mean"].tolist() == [0.25, 0.75]
+    assert list(small_log().to_pandas().columns) == ["saliency_mean"]
 
 
 def code_blocks(path: Path) -> list[str]:

@@ -12,8 +12,9 @@ import pytest
 from vmafsal.errors import InputError, UsageError
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.logs import Log
-from vmafsal.logs.join import correlations, join_logs, shorten_ranges
+from vmafsal.logs.join import join_logs
 from vmafsal.logs.read import read_log
+from vmafsal.logs.stats import correlations
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CLIP = "synthetic_64x48_yuv420p_8f__"
@@ -48,12 +49,12 @@ def test_pooled_values_are_those_of_the_parts() -> None:
 def test_pooled_values_cover_the_joined_frames_alone() -> None:
     joined = join_logs(
         {
-            "a": log_of("saliency_mean", {0: 0.0, 1: 0.5, 2: 1.0}),
-            "b": log_of("vmaf", {1: 50.0, 2: 70.0, 3: 90.0}),
+            "a": log_of("saliency_mean", {1: 0.0, 2: 0.5, 3: 1.0}),
+            "b": log_of("vmaf", {2: 50.0, 3: 70.0, 4: 90.0}),
         },
         how="inner",
     )
-    assert [frame.index for frame in joined.frames] == [1, 2]
+    assert [frame.index for frame in joined.frames] == [2, 3]
     assert joined.pooled()["vmaf"]["mean"] == 60.0
     assert joined.pooled()["saliency_mean"]["min"] == 0.5
 
@@ -93,21 +94,6 @@ def test_no_common_frame(how: Any) -> None:
         join_logs(logs, how=how)
 
 
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ([4], "frame 4"),
-        ([5, 4], "frames 4-5"),
-        ([0, 2, 3, 9], "frames 0, 2-3, 9"),
-        ([0, 2, 4, 6, 8], "frames 0, 2, 4, 6, 8"),
-        ([0, 2, 4, 6, 8, 10, 11], "frames 0, 2, 4, 6, 8 and 2 more"),
-        (range(1, 3000, 3), "frames 1, 4, 7, 10, 13 and 995 more"),
-    ],
-)
-def test_ranges_are_shortened(numbers: Any, text: str) -> None:
-    assert shorten_ranges(numbers) == text
-
-
 def test_collision_is_refused_even_of_equal_values() -> None:
     logs = {"a.json": read_log(SALIENCY), "b.json": read_log(SALIENCY)}
     with pytest.raises(InputError) as caught:
@@ -140,6 +126,45 @@ def test_take() -> None:
     assert join_logs(logs, take={"psnr_y": "b"}).frames[0].metrics == {"psnr_y": 31.0}
     with pytest.raises(InputError, match="b and c hold the same columns: psnr_y"):
         join_logs(logs, suffix={"a": "x"})
+
+
+def test_rename() -> None:
+    logs = {"a": log_of("saliency_mean", {0: 0.5}), "b": log_of("vmaf", {0: 90.0})}
+    joined = join_logs(logs, rename={"vmaf": "vmaf_salient"})
+    assert joined.frames[0].metrics == {"saliency_mean": 0.5, "vmaf_salient": 90.0}
+    assert joined.vmafsal is not None
+    assert joined.vmafsal["join"]["logs"][1]["rename"] == {"vmaf": "vmaf_salient"}
+
+
+def test_rename_in_one_log() -> None:
+    logs = {"a": log_of("vmaf", {0: 80.0}), "b": log_of("vmaf", {0: 90.0})}
+    joined = join_logs(logs, rename={"b:vmaf": "vmaf_salient"})
+    assert joined.frames[0].metrics == {"vmaf": 80.0, "vmaf_salient": 90.0}
+    with pytest.raises(UsageError) as caught:
+        join_logs(logs, rename={"vmaf": "vmaf_salient"})
+    assert str(caught.value) == (
+        "a and b hold a column vmaf: say which one is meant with --rename b:vmaf=vmaf_salient."
+    )
+    joined = join_logs(logs, suffix={"b": "x"}, rename={"vmaf_x": "y"})
+    assert joined.frames[0].metrics == {"vmaf": 80.0, "y": 90.0}
+
+
+def test_rename_of_what_is_not_there_or_to_what_is() -> None:
+    logs = {"a": log_of("x", {0: 0.0}), "b": log_of("y", {0: 0.0})}
+    with pytest.raises(UsageError, match="--rename names z, and no log holds a column"):
+        join_logs(logs, rename={"z": "w"})
+    logs["a"].frames[0].metrics["w"] = 1.0
+    with pytest.raises(UsageError, match="a would hold two columns named w"):
+        join_logs(logs, rename={"x": "w"})
+    with pytest.raises(InputError, match="a and b hold the same columns: x"):
+        join_logs(logs, rename={"y": "x"})
+
+
+def test_times_are_kept() -> None:
+    a, b = log_of("x", {0: 0.0, 1: 1.0}), log_of("y", {0: 0.0, 1: 1.0})
+    b.frames = [FrameFeatures(f.index, f.metrics, pts_time=f.index / 25) for f in b.frames]
+    joined = join_logs({"a": a, "b": b})
+    assert [frame.pts_time for frame in joined.frames] == [0.0, 0.04]
 
 
 def test_names_that_are_not_there() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vmafsal.cli.console import say
 from vmafsal.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vmafsal.logs import Log, NumberFormat
-    from vmafsal.logs.join import How, Pair
+    from vmafsal.logs import Log, LogFormat
+    from vmafsal.logs.align import How
+    from vmafsal.logs.stats import Pair
 
 __all__ = ["join"]
 
@@ -22,17 +25,19 @@ __all__ = ["join"]
 _HELP = (
     "Join logs by frameNum into one, and print how saliency_mean correlates with each other "
     "column.\n\n"
-    "Reads libvmaf's JSON, XML, CSV and SUB since version 2, from the vmaf command line and from "
-    "ffmpeg's libvmaf filter, and vmafsal's own. Pooled values are computed again.\n\n"
+    "Reads the logs of vmaf, of ffmpeg's libvmaf filter, of ffmpeg-quality-metrics, and vmafsal's "
+    "own. Pooled values are computed again.\n\n"
     "\b\n"
     "Examples:\n"
     "  vmafsal join score.json vmaf.json -o combined.json\n"
-    "  vmafsal join score.json vmaf.xml psnr.csv --format tidy -o all.csv\n"
+    "  vmafsal join score.json vmaf.xml psnr.csv --tidy -o all.csv\n"
     "  vmafsal join score.json low.json high.json --suffix low.json=low\n"
     "  vmafsal join score.json vmaf.json psnr.json --take psnr_y=psnr.json\n"
+    "  vmafsal join score.json cut.json --offset cut.json=50 -o combined.json\n"
 )
 
-_Kind = Literal["json", "xml", "csv", "sub", "tidy", "parquet"]
+_FAMILIES = ("vmaf", "psnr", "ssim", "cambi")
+"""Columns that the table shows, in this order; the others need --all."""
 
 
 class _How(StrEnum):
@@ -46,6 +51,7 @@ class _Format(StrEnum):
     csv = "csv"
     sub = "sub"
     tidy = "tidy"
+    ndjson = "ndjson"
     parquet = "parquet"
 
 
@@ -81,6 +87,14 @@ def join(
             help="Call each column of FILE <column>_TAG, e.g. low.json=low. May be repeated.",
         ),
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[FILE:]COLUMN=NAME",
+            help="Call COLUMN NAME, e.g. vmaf=vmaf_salient; with FILE: in that log alone. "
+            "May be repeated.",
+        ),
+    ] = None,
     take: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,14 +103,27 @@ def join(
             "May be repeated.",
         ),
     ] = None,
+    offset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE=N",
+            help="Add N to the frame numbers of FILE, e.g. cut.json=50 for a log that begins with "
+            "frame 50, or counted.csv=-1 for one that counts from 1. May be repeated.",
+        ),
+    ] = None,
     format: Annotated[
         _Format | None,
         typer.Option(
-            help="Format of the joined log; without it the ending of --output decides, else JSON. "
+            help="Format of the joined log; without it the ending of --output decides. "
             "tidy is CSV without the comma at the end of each line.",
             show_default=False,
         ),
     ] = None,
+    tidy: Annotated[bool, typer.Option("--tidy", help="Short for --format tidy.")] = False,
+    times: Annotated[
+        bool,
+        typer.Option("--times", help="Write pts_time into JSON, where one of the logs has it."),
+    ] = False,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -105,20 +132,30 @@ def join(
             "always. Without it: six decimals, and more for tiny fractions. E.g. max.",
         ),
     ] = None,
+    show_all: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Show all columns in the table, not only those of vmaf, psnr, ssim and cambi.",
+        ),
+    ] = False,
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Print neither the table nor the closing line.")
+        bool,
+        typer.Option(
+            "-q", "--quiet", help="Print neither the table nor notices nor the closing line."
+        ),
     ] = False,
 ) -> None:
-    from vmafsal.logs import parse_precision
-    from vmafsal.logs.file import open_log
-    from vmafsal.logs.join import correlations, join_logs
+    from vmafsal.files import open_output
+    from vmafsal.logs import encode_log, parse_precision
+    from vmafsal.logs.join import join_logs
     from vmafsal.logs.parquet import check_parquet
     from vmafsal.logs.read import read_log
 
     twice = next((name for name in logs if logs.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"{twice} is named twice: name each log once.")
-    kind = _choose_format(output, format)
+    kind = _choose_format(output, format, tidy)
     number = parse_precision(precision)
     if kind == "parquet":
         check_parquet()
@@ -133,42 +170,45 @@ def join(
         column: _find(file, logs, "--take")
         for column, file in (_split(text, "--take", "COLUMN=FILE") for text in take or [])
     }
+    renamed = {
+        _find_column(column, logs): new
+        for column, new in (
+            _split(text, "--rename", "[FILE:]COLUMN=NAME", last=True) for text in rename or []
+        )
+    }
+    offsets = {
+        _find(file, logs, "--offset"): _whole_number(count)
+        for file, count in (_split(text, "--offset", "FILE=N", last=True) for text in offset or [])
+    }
+
+    def joined_log() -> Log:
+        read = {name: read_log(name) for name in logs}
+        return join_logs(read, how_named, suffixes, taken, renamed, offsets)
 
     if output is None:
-        joined = join_logs({name: read_log(name) for name in logs}, how_named, suffixes, taken)
+        joined = joined_log()
     else:
-        with open_log(output, inputs=logs) as file:
-            joined = join_logs({name: read_log(name) for name in logs}, how_named, suffixes, taken)
-            file.write(_format_joined(joined, kind, number))
+        with open_output(output, inputs=logs) as file:
+            joined = joined_log()
+            file.write(encode_log(joined, kind, number, times))
             file.commit()
     if not quiet:
-        _print(joined, correlations(joined), len(logs), output)
+        for notice in (joined.vmafsal or {})["join"].get("notices", []):
+            say(notice)
+        _print(joined, len(logs), output, show_all)
 
 
 join.__doc__ = _HELP
 
 
-def _choose_format(output: str | None, asked: _Format | None) -> _Kind:
+def _choose_format(output: str | None, asked: _Format | None, tidy: bool) -> LogFormat:
     from vmafsal.logs import choose_format
 
-    if asked is not None:
-        return asked.value
-    if PurePath(output or "").suffix.lower() in (".parquet", ".pq"):
-        return "parquet"
-    return choose_format(output)
-
-
-def _format_joined(log: Log, kind: _Kind, number: NumberFormat) -> str | bytes:
-    from vmafsal.logs import check_names, format_log
-    from vmafsal.logs.csv import format_csv
-    from vmafsal.logs.parquet import format_parquet
-
-    if kind == "parquet":
-        return format_parquet(log)
-    if kind == "tidy":
-        check_names(log.feature_names, "csv")
-        return format_csv(log, number, tidy=True)
-    return format_log(log, kind, number)
+    if tidy and asked not in (None, _Format.tidy, _Format.csv):
+        raise UsageError(f"--tidy is CSV, but --format is {asked}: keep one of them.")
+    if tidy:
+        return "tidy"
+    return choose_format(output) if asked is None else asked.value
 
 
 def _split(text: str, option: str, shape: str, last: bool = False) -> tuple[str, str]:
@@ -190,21 +230,64 @@ def _find(file: str, logs: list[str], option: str) -> str:
     raise UsageError(f"{option} names {file}, which is none of the logs: {', '.join(logs)}.")
 
 
-def _print(log: Log, pairs: list[Pair], count: int, output: str | None) -> None:
+def _find_column(text: str, logs: list[str]) -> str:
+    """COLUMN as it is, FILE:COLUMN with the log's name as it stands on the command line."""
+    file, colon, column = text.rpartition(":")
+    return f"{_find(file, logs, '--rename')}:{column}" if colon and column else text
+
+
+def _whole_number(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+        raise UsageError(f"--offset takes FILE=N, N a whole number of frames; it got '{text}'.")
+    return int(text)
+
+
+def _print(log: Log, count: int, output: str | None, show_all: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from vmafsal.logs.stats import correlations, salient_quarters
+
     console = Console(stderr=output in ("-", "/dev/stdout"), highlight=False)
+
+    def line(text: str) -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    pairs = correlations(log)
+    shown = pairs if show_all else _main_pairs(pairs)
     with console.capture() as capture:
-        if pairs:
-            console.print(_table(pairs, none="-" if console.options.ascii_only else "–"))
+        if not pairs:
+            line("No column's name begins with saliency_mean: nothing to correlate.")
         else:
-            console.print("No column's name begins with saliency_mean: nothing to correlate.")
+            console.print(_table(shown, none="-" if console.options.ascii_only else "–"))
+        if len(shown) < len(pairs):
+            left_out = len(pairs) - len(shown)
+            line(f"{left_out} more row{'s' if left_out > 1 else ''} with --all.")
+        for quarter in salient_quarters(log):
+            line(
+                f"Mean of {quarter.column} over the most salient quarter of the frames "
+                f"({quarter.frames} of {quarter.total}, by {quarter.saliency}): "
+                f"{quarter.mean:.4f}; over all: {quarter.mean_of_all:.4f}."
+            )
         place = f"{output}: " if output not in (None, "-") else ""
-        facts = f"{len(log.frames)} frames, {len(log.feature_names)} columns, {count} logs."
-        console.print(Text(place + facts), soft_wrap=True)
+        frames, columns = len(log.frames), len(log.feature_names)
+        line(
+            f"{place}{frames} frame{'s' if frames != 1 else ''}, {columns} "
+            f"column{'s' if columns != 1 else ''}, {count} logs."
+        )
     # Not by rich, which ends the process with status 1 once the reader of a pipe has left.
     print(capture.get(), end="", file=console.file, flush=True)
+
+
+def _main_pairs(pairs: list[Pair]) -> list[Pair]:
+    """The pairs with a column of the main families, those first; all pairs if there is none."""
+    shown = [
+        pair
+        for family in _FAMILIES
+        for pair in pairs
+        if re.match(rf"(float_|integer_|ms_)*{family}", pair.other)
+    ]
+    return shown or pairs
 
 
 def _table(pairs: list[Pair], none: str) -> Table:

@@ -118,14 +118,14 @@ def _run(
     **formats: bool,
 ) -> None:
     from vmafsal.files import check_destination, open_output
-    from vmafsal.logs import choose_format, format_log, parse_precision
+    from vmafsal.logs import choose_format, encode_log, parse_precision
     from vmafsal.logs.ndjson import FrameStream
     from vmafsal.process import own_process
     from vmafsal.run import Run
 
     own_process()
     number = parse_precision(precision)
-    fmt = choose_format(output, **formats)
+    choose_format(None, **formats)  # refuses two formats before anything is opened
     videos = [path for path in (job.reference, job.distorted) if path is not None]
     stream_to, log_to = _destinations(output, ndjson, any(formats.values()))
     with ExitStack() as stack:
@@ -136,6 +136,7 @@ def _run(
         if stream_to:
             check_destination(stream_to, result.files)
         file = stack.enter_context(open_output(log_to, result.files)) if log_to else None
+        fmt = choose_format(log_to, **formats)  # after the check that no input is replaced
         told = _tell_news(result, 0, quiet)
         with progress(result, quiet) as frames:
             for frame in frames:
@@ -146,7 +147,7 @@ def _run(
         _tell_news(result, told, quiet)
         log = result.log()
         if file is not None:
-            file.write(format_log(log, fmt, number))
+            file.write(encode_log(log, fmt, number))
             file.commit()
         pooled = {name: values["mean"] for name, values in log.pooled().items()}
         if file is None and stream is None:

@@ -22,7 +22,7 @@ from vmafsal.library.record import (
     still_holds,
 )
 from vmafsal.library.segments import Part, PartScores, divide
-from vmafsal.logs import Log, format_log, parse_precision
+from vmafsal.logs import Log, encode_log, parse_precision
 from vmafsal.logs.file import check_destination, open_log, output_error
 from vmafsal.run import Run, open_session
 from vmafsal.video import Source, open_source
@@ -240,8 +240,7 @@ def record_log(
     Raises:
         OutputError: if it cannot be written.
     """
-    text = format_log(log, clip.format, parse_precision(clip.precision))
-    raw = text.encode("utf-8", "surrogateescape")
+    raw = encode_log(log, clip.format, parse_precision(clip.precision))
     with open_log(os.path.join(folder, clip.output)) as file:
         file.write(raw)
         file.commit()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from vmafsal import __version__
 from vmafsal.errors import InputError, UsageError
 from vmafsal.features.frame import FrameFeatures
-from vmafsal.logs import Log
-from vmafsal.logs.stats import Correlation, correlate
+from vmafsal.logs.align import How, align
+from vmafsal.logs.log import Log
 
-__all__ = ["How", "Pair", "correlations", "join_logs", "shorten_ranges"]
-
-How = Literal["exact", "inner"]
+__all__ = ["How", "join_logs"]
 
 _SHOWN = 5
 
@@ -27,43 +23,56 @@ def join_logs(
     how: How = "exact",
     suffix: Mapping[str, str] | None = None,
     take: Mapping[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    offset: Mapping[str, int] | None = None,
 ) -> Log:
     """Join logs by frameNum into one log of the same shape.
 
     Args:
-        logs: name of each log, its file's for example, to the log; at least two. Columns come
+        logs: name of each log, for example its file name, to the log; at least two. Columns come
             in this order; size and fps are those of the first log that knows them.
         how: "exact" takes logs of the same frames and refuses others, "inner" takes the frames
             that all of them hold.
-        suffix: name of a log to a tag; each column of that log is called <column>_<tag>.
+        suffix: name of a log to a tag; each of its columns is called <column>_<tag>.
         take: name of a column to the log that it is taken from, where several hold it. Column
-            names are those after the suffix.
+            names are those after suffix and rename.
+        rename: name of a column to its new name, in each log that holds it. "LOG:COLUMN" renames
+            it in that log alone. Names are those after the suffix.
+        offset: name of a log to a number that is added to its frame numbers. Without it, logs
+            that say what was skipped are aligned by that.
     Returns:
-        The joined log. Its `vmafsal` lists the logs, with their own provenance. Figures of the
-        whole clip (`aggregate`) are kept only if no frame was left out.
+        The joined log. Its `vmafsal` lists the logs, with their offset and their own provenance,
+        and under "notices" sentences about what was aligned or left out. Figures of the whole
+        clip (`aggregate`) are kept only if no frame was left out.
     Raises:
-        UsageError: with fewer than two logs, or a name in `suffix` or `take` that is not there.
-        InputError: if the frames differ, none is common, or a column stands in several logs.
+        UsageError: with fewer than two logs, or an option that names what is not there.
+        InputError: if the frames differ or seem shifted, none is common, or a column stands in
+            several logs.
     """
     if len(logs) < 2:
         raise UsageError("A join needs two logs or more: name another one.")
-    sources = [_Source.rename(name, log, suffix or {}) for name, log in logs.items()]
     _check_named("suffix", suffix or {}, logs)
+    _check_named("offset", offset or {}, logs)
+    names = _new_names(logs, suffix or {}, rename or {})
+    sources = [_Source.of(name, log, names[name], suffix or {}) for name, log in logs.items()]
     chosen = _choose_columns(sources, take or {}, logs)
-    numbers = _common_frames(sources, how)
-    whole = all(len(source.frames) == len(numbers) for source in sources)
+    alignment = align(logs, offset or {}, how)
+    offsets = alignment.offsets
+    rows = {
+        source.name: {frame.index + offsets[source.name]: frame for frame in source.frames}
+        for source in sources
+    }
     frames = [
-        FrameFeatures(
-            number,
-            {
-                column: value
-                for source, columns in zip(sources, chosen, strict=True)
-                for column, value in source.frames[number].items()
-                if column in columns
-            },
-        )
-        for number in numbers
+        _join_frame(number, [rows[source.name][number] for source in sources], chosen)
+        for number in alignment.frames
     ]
+    for source in sources:
+        if offsets[source.name]:
+            source.facts["offset"] = offsets[source.name]
+    facts: dict[str, Any] = {"how": how, "logs": [source.facts for source in sources]}
+    if alignment.notices:
+        facts["notices"] = alignment.notices
+    whole = all(len(source.frames) == len(frames) for source in sources)
     return Log(
         version=f"vmafsal {__version__}",
         fps=next((log.fps for log in logs.values() if log.fps is not None), None),
@@ -71,7 +80,7 @@ def join_logs(
         height=next((log.height for log in logs.values() if log.height), 0),
         frames=frames,
         aggregate=_join_aggregates(sources) if whole else {},
-        vmafsal={"join": {"how": how, "logs": [source.facts for source in sources]}},
+        vmafsal={"join": facts},
     )
 
 
@@ -81,34 +90,85 @@ class _Source:
 
     name: str
     columns: list[str]
-    frames: dict[int, dict[str, float]]
+    frames: list[FrameFeatures]
     aggregate: dict[str, float]
     facts: dict[str, Any]
 
     @classmethod
-    def rename(cls, name: str, log: Log, suffix: Mapping[str, str]) -> _Source:
-        tag = f"_{suffix[name]}" if name in suffix else ""
+    def of(
+        cls, name: str, log: Log, names: Mapping[str, str], suffix: Mapping[str, str]
+    ) -> _Source:
         facts: dict[str, Any] = {"file": name, "version": log.version, "frames": len(log.frames)}
-        if tag:
+        if name in suffix:
             facts["suffix"] = suffix[name]
+        renamed = {old: new for old, new in names.items() if new != _suffixed(old, name, suffix)}
+        if renamed:
+            facts["rename"] = renamed
         if log.vmafsal is not None:
             facts["vmafsal"] = log.vmafsal
-        return cls(
-            name=name,
-            columns=[column + tag for column in log.feature_names],
-            frames={
-                frame.index: {column + tag: value for column, value in frame.metrics.items()}
-                for frame in log.frames
-            },
-            aggregate={key + tag: value for key, value in log.aggregate.items()},
-            facts=facts,
-        )
+        frames = [
+            FrameFeatures(
+                frame.index,
+                {names[column]: value for column, value in frame.metrics.items()},
+                pts_time=frame.pts_time,
+            )
+            for frame in log.frames
+        ]
+        aggregate = {_suffixed(key, name, suffix): value for key, value in log.aggregate.items()}
+        return cls(name, list(names.values()), frames, aggregate, facts)
+
+
+def _suffixed(column: str, name: str, suffix: Mapping[str, str]) -> str:
+    return f"{column}_{suffix[name]}" if name in suffix else column
+
+
+def _new_names(
+    logs: Mapping[str, Log], suffix: Mapping[str, str], rename: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """For each log, the name of each of its columns in the join."""
+    names: dict[str, dict[str, str]] = {}
+    used = set()
+    for name, log in logs.items():
+        names[name] = {}
+        for column in log.feature_names:
+            old = _suffixed(column, name, suffix)
+            key = next((key for key in (f"{name}:{old}", old) if key in rename), None)
+            used.add(key)
+            names[name][column] = old if key is None else rename[key]
+        twice = [new for new, count in Counter(names[name].values()).items() if count > 1]
+        if twice:
+            raise UsageError(f"{name} would hold two columns named {twice[0]}: rename one of them.")
+    for key in rename:
+        if key not in used:
+            raise UsageError(f"--rename names {key}, and no log holds a column of that name.")
+        holders = [name for name in logs if key in _keys(logs[name], name, suffix)]
+        if len(holders) > 1:
+            raise UsageError(
+                f"{' and '.join(holders)} hold a column {key}: say which one is meant with "
+                f"--rename {holders[-1]}:{key}={rename[key]}."
+            )
+    return names
+
+
+def _keys(log: Log, name: str, suffix: Mapping[str, str]) -> set[str]:
+    return {_suffixed(column, name, suffix) for column in log.feature_names}
+
+
+def _join_frame(number: int, parts: list[FrameFeatures], chosen: list[set[str]]) -> FrameFeatures:
+    metrics = {
+        column: value
+        for part, columns in zip(parts, chosen, strict=True)
+        for column, value in part.metrics.items()
+        if column in columns
+    }
+    times = (part.pts_time for part in parts if part.pts_time is not None)
+    return FrameFeatures(number, metrics, pts_time=next(times, None))
 
 
 def _choose_columns(
     sources: list[_Source], take: Mapping[str, str], logs: Mapping[str, Log]
 ) -> list[set[str]]:
-    """Which columns each log gives, one set a log."""
+    """The columns that each log gives, one set a log."""
     for column, name in take.items():
         _check_named("take", [name], logs)
         if not any(source.name == name and column in source.columns for source in sources):
@@ -152,47 +212,6 @@ def _check_named(option: str, names: Iterable[str], logs: Mapping[str, Log]) -> 
             )
 
 
-def _common_frames(sources: list[_Source], how: How) -> list[int]:
-    union: set[int] = set().union(*(source.frames for source in sources))
-    common = sorted(union.intersection(*(source.frames for source in sources)))
-    if not common:
-        held = "; ".join(
-            f"{source.name} holds {shorten_ranges(source.frames)}" for source in sources
-        )
-        raise InputError(f"The logs have no frame in common: {held}. Are they of one clip?")
-    if how == "exact" and len(common) != len(union):
-        missing = "; ".join(
-            f"{source.name} lacks {shorten_ranges(union - source.frames.keys())}"
-            for source in sources
-            if len(source.frames) != len(union)
-        )
-        raise InputError(
-            f"The logs do not hold the same frames: {missing}. "
-            f"Use --how inner to join the {len(common)} that all of them hold."
-        )
-    return common
-
-
-def shorten_ranges(numbers: Iterable[int]) -> str:
-    """Frame numbers as people write them.
-
-    Args:
-        numbers: in any order.
-    Returns:
-        "frames 0-4, 7, 9-11"; beyond five ranges only how many frames more there are.
-    """
-    ordered = sorted(numbers)
-    starts = [ordered[0]] + [after for before, after in pairwise(ordered) if after != before + 1]
-    ends = [before for before, after in pairwise(ordered) if after != before + 1] + [ordered[-1]]
-    shown = [
-        str(first) if first == last else f"{first}-{last}"
-        for first, last in zip(starts[:_SHOWN], ends, strict=False)
-    ]
-    more = sum(number > ends[min(_SHOWN, len(ends)) - 1] for number in ordered)
-    word = "frame" if len(ordered) == 1 else "frames"
-    return f"{word} {', '.join(shown)}" + (f" and {more} more" if more else "")
-
-
 def _join_aggregates(sources: list[_Source]) -> dict[str, float]:
     joined: dict[str, float] = {}
     for source in sources:
@@ -204,32 +223,3 @@ def _join_aggregates(sources: list[_Source]) -> dict[str, float]:
                 )
             joined[key] = value
     return joined
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A saliency column, another column, and how they go together."""
-
-    saliency: str
-    other: str
-    correlation: Correlation
-
-
-def correlations(log: Log) -> list[Pair]:
-    """Correlate each saliency column with each other column, frame by frame.
-
-    Args:
-        log: for example a joined one.
-    Returns:
-        One entry a pair, in column order; two saliency columns meet once. Empty where no column's
-        name begins with saliency_mean.
-    """
-    names = log.feature_names
-    columns = {name: [frame.metrics.get(name, math.nan) for frame in log.frames] for name in names}
-    saliency = [name for name in names if name.startswith("saliency_mean")]
-    return [
-        Pair(name, other, correlate(columns[name], columns[other]))
-        for place, name in enumerate(saliency)
-        for other in names
-        if other not in saliency[: place + 1]
-    ]

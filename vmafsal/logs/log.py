@@ -1,16 +1,17 @@
-"""Log: what a run has to say, before it takes one of the four shapes."""
+"""Log: one log in memory, whatever its format on disk."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.features.pooling import Pooled, pool
 
-__all__ = ["Log", "LogFormat"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-LogFormat = Literal["json", "xml", "csv", "sub"]
+__all__ = ["Log"]
 
 
 @dataclass
@@ -18,16 +19,16 @@ class Log:
     """One log: facts, frames, and what is pooled over them."""
 
     version: str
-    """Who wrote it: "vmafsal 0.1.0", or libvmaf's own "3.0.0"."""
+    """The program that wrote it: "vmafsal 0.1.0", or libvmaf's "3.0.0". Empty if not known."""
 
     fps: float | None
-    """Frames per second of wall-clock time; None where it is not known."""
+    """Speed of the run in frames per second of wall-clock time; None if not known."""
 
     width: int
-    """Width of the distorted video in pixels; 0 where it is not known."""
+    """Width of the distorted video in pixels; 0 if not known."""
 
     height: int
-    """Height of the distorted video in pixels; 0 where it is not known."""
+    """Height of the distorted video in pixels; 0 if not known."""
 
     frames: list[FrameFeatures]
     """The scored frames, in ascending order of their index."""
@@ -36,7 +37,7 @@ class Log:
     """libvmaf's aggregate_metrics: figures of the whole clip that are no pooled column."""
 
     vmafsal: dict[str, Any] | None = None
-    """Our provenance: the one extra last key in JSON, and nowhere in the other formats."""
+    """Provenance of vmafsal's own logs: the extra last key of JSON, the metadata of Parquet."""
 
     @property
     def feature_names(self) -> list[str]:
@@ -44,10 +45,10 @@ class Log:
         return list(dict.fromkeys(name for frame in self.frames for name in frame.metrics))
 
     def column(self, name: str) -> list[float]:
-        """One feature's values, in frame order, from the frames that have it.
+        """One feature's values, in frame order, of the frames that have it.
 
         Args:
-            name: a feature's name.
+            name: of the feature.
         Returns:
             One value a frame; empty where no frame has the feature.
         """
@@ -60,3 +61,22 @@ class Log:
             Feature name to min, max, mean and harmonic_mean, in column order.
         """
         return {name: pool(self.column(name)) for name in self.feature_names}
+
+    def to_pandas(self) -> DataFrame:
+        """The columns as a DataFrame, one row a frame.
+
+        Returns:
+            float64 columns, NaN where a frame has no value; frameNum is the index. pts_time, in
+            seconds, is the first column where a frame has it.
+        Raises:
+            ImportError: if pandas is not installed (pip install 'vmafsal[pandas]').
+        """
+        from pandas import DataFrame, Index
+
+        columns: dict[str, list[float | None]] = {}
+        if any(frame.pts_time is not None for frame in self.frames):
+            columns["pts_time"] = [frame.pts_time for frame in self.frames]
+        for name in self.feature_names:
+            columns[name] = [frame.metrics.get(name) for frame in self.frames]
+        numbers = Index([frame.index for frame in self.frames], name="frameNum", dtype="int64")
+        return DataFrame(columns, index=numbers, dtype="float64")

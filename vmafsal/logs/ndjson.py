@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import BinaryIO
@@ -10,28 +9,14 @@ from typing import BinaryIO
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.files import check_destination, output_error
 from vmafsal.logs.number import NumberFormat
+from vmafsal.logs.write import format_line
 from vmafsal.streams import open_stream, silence
 
-__all__ = ["FrameStream", "format_line"]
-
-
-def format_line(frame: FrameFeatures, number: NumberFormat) -> str:
-    """One frame as one line, with the keys of a frame in the JSON log.
-
-    Args:
-        frame: what was scored.
-        number: how its numbers are printed.
-    Returns:
-        {"frameNum": 0, "metrics": {"saliency_mean": 0.161187}} and a newline.
-    """
-    figures = ", ".join(
-        f"{json.dumps(name)}: {number.format_json(value)}" for name, value in frame.metrics.items()
-    )
-    return f'{{"frameNum": {frame.index}, "metrics": {{{figures}}}}}\n'
+__all__ = ["FrameStream"]
 
 
 class FrameStream:
-    """Lines that reach their reader as soon as they are written; use it as a context manager.
+    """Lines that are flushed one by one; use it as a context manager.
 
     A file keeps the lines that were written, however the run ends.
     """

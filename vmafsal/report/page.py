@@ -20,7 +20,7 @@ import numpy as np
 
 from vmafsal.errors import UsageError
 from vmafsal.logs import Log, NumberFormat
-from vmafsal.logs.join import correlations
+from vmafsal.logs.stats import correlations
 from vmafsal.report.curves import Curve, Moment, curves_of, saliency_column
 
 __all__ = ["Shown", "build_page"]
