@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 import typer
 from typer.core import TyperGroup
 
-from vmafsal.cli import batch, join, models, report, score
+from vmafsal.cli import batch, join, models, report, roi, score
 from vmafsal.cli.console import say
 from vmafsal.errors import VmafsalError
 from vmafsal.options import nearest
@@ -107,4 +107,5 @@ app.command("score", cls=score.ScoreCommand, epilog=score.EPILOG)(sentences(scor
 app.command("batch")(sentences(batch.batch))
 app.command("join")(sentences(join.join))
 app.command("report")(sentences(report.report))
+app.command("roi")(sentences(roi.roi))
 app.add_typer(models.app(sentences), name="models")

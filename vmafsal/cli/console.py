@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from vmafsal.library.run import Through
     from vmafsal.run import Run
 
-__all__ = ["progress", "say", "workers_table"]
+__all__ = ["progress", "progress_bar", "say", "workers_table"]
+
+
+T = TypeVar("T")
 
 
 def say(sentence: str) -> None:
@@ -33,8 +37,26 @@ def progress(result: Run, quiet: bool) -> Generator[Iterable[FrameFeatures]]:
     Yields:
         the result's frames.
     """
+    with progress_bar(result, result.frame_estimate, "saliency", quiet) as frames:
+        yield frames
+
+
+@contextmanager
+def progress_bar(
+    items: Iterable[T], total: int | None, what: str, quiet: bool
+) -> Generator[Iterable[T]]:
+    """Iterate frames, with a bar where standard error is a terminal.
+
+    Args:
+        items: one a frame.
+        total: how many there will be; None where that is not known.
+        what: is done with them, in a word.
+        quiet: True for no bar.
+    Yields:
+        the items.
+    """
     if quiet or not sys.stderr.isatty():
-        yield result
+        yield items
         return
     from rich.console import Console
     from rich.progress import (
@@ -55,15 +77,16 @@ def progress(result: Run, quiet: bool) -> Generator[Iterable[FrameFeatures]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("saliency", total=result.frame_estimate, rate="")
+        task = bar.add_task(what, total=total, rate="")
+        begin = time.perf_counter()
 
-        def frames() -> Generator[FrameFeatures]:
-            for done, frame in enumerate(result, start=1):
-                rate = done / result.elapsed_seconds if result.elapsed_seconds else 0.0
+        def shown() -> Generator[T]:
+            for done, item in enumerate(items, start=1):
+                rate = done / (time.perf_counter() - begin)
                 bar.update(task, completed=done, rate=f"{rate:.1f} fps")
-                yield frame
+                yield item
 
-        yield frames()
+        yield shown()
 
 
 @contextmanager
