@@ -14,7 +14,7 @@ import pytest
 from fixtures.yuv.draw import encode, numbered, picture
 from vmafsal.errors import InputError, UsageError
 from vmafsal.video import open_source
-from vmafsal.video.files import container_name
+from vmafsal.video.kinds import container_name
 
 SIZE: dict[str, Any] = {"width": 128, "height": 96}
 

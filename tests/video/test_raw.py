@@ -16,7 +16,8 @@ from tests.command import PRINT_PEAK
 from vmafsal.errors import InputError, UsageError
 from vmafsal.video import open_source
 from vmafsal.video.frame import Frame, chroma_size
-from vmafsal.video.raw import RAW_CHROMAS, RAW_DEPTHS, RawLayout
+from vmafsal.video.planar import PlanarLayout
+from vmafsal.video.raw import RAW_CHROMAS, RAW_DEPTHS
 
 
 def frames_of(path: Path, **options: Any) -> list[Frame]:
@@ -189,7 +190,7 @@ def test_memory_stays_at_a_few_frames(tmp_path: Path) -> None:
     """300 frames of 2160p, 3.7 GB of a sparse file, read in a process of its own."""
     clip = tmp_path / "large.yuv"
     with clip.open("wb") as file:
-        file.truncate(300 * RawLayout(3840, 2160, "420", 8).frame_bytes)
+        file.truncate(300 * PlanarLayout(3840, 2160, "420", 8).frame_bytes)
     program = (
         "import sys\n"
         "from vmafsal.video import open_source\n"

@@ -1,4 +1,4 @@
-"""Video in: raw YUV by numpy, Y4M and containers by PyAV, all as the same Frames."""
+"""Video in: raw YUV and Y4M by numpy, containers by PyAV, all as the same Frames."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Literal
 from vmafsal.errors import InputError, UsageError
 from vmafsal.video.base import STDIN, Source, SourceInfo, label
 from vmafsal.video.container import ContainerSource
-from vmafsal.video.files import container_name, open_bytes
+from vmafsal.video.files import ByteInput, open_bytes, open_pipes
 from vmafsal.video.hardware import AcceleratedSource
+from vmafsal.video.kinds import coded_kind, container_name
 from vmafsal.video.pair import check_pair
+from vmafsal.video.pipe import PipePair
+from vmafsal.video.planar import PlanarLayout
 from vmafsal.video.raw import RawSource, check_raw_options, check_size
+from vmafsal.video.y4m import Y4mSource
 
 if TYPE_CHECKING:
     from vmafsal.job import Hwaccel
 
-__all__ = ["STDIN", "Source", "SourceInfo", "check_pair", "open_source"]
+__all__ = ["STDIN", "Source", "SourceInfo", "check_pair", "open_pipes", "open_source"]
 
 _RAW_SUFFIXES = frozenset({".yuv", ".raw", ".i420", ".yuv420p", ".yuv422p", ".yuv444p", ".y"})
 
@@ -32,8 +36,10 @@ def open_source(
     role: Literal["reference", "distorted"] = "distorted",
     hwaccel: Hwaccel = "none",
     gpu: int = 0,
+    framerate: float | None = None,
+    pipes: PipePair | None = None,
 ) -> Source:
-    """Open a video: Y4M or a container by what its first bytes say, else raw YUV.
+    """Open a video: Y4M or a container by what its bytes say, else raw YUV.
 
     Args:
         path: a file, a named pipe, or "-" for standard input.
@@ -44,6 +50,8 @@ def open_source(
         hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
             can. Raw video and Y4M need no decoding.
         gpu: number of the GPU that decodes.
+        framerate: frames per second of raw video; containers and Y4M tell it themselves.
+        pipes: from open_pipes(), where this is one video of a pair.
     Returns:
         A source to be closed, or used in a with statement.
     Raises:
@@ -56,35 +64,55 @@ def open_source(
     for name, value in (("--width", width), ("--height", height)):
         if value is not None:
             check_size(name, value)
-    source = open_bytes(path)
+    source = open_bytes(path, pipes)
     try:
-        container = container_name(source.head)
-        sized = width is not None or height is not None
-        suffix = os.path.splitext(path)[1].lower()
-        is_raw = container is None and (sized or source.size is None or suffix in _RAW_SUFFIXES)
-        if is_raw:
-            if stream:
-                raise UsageError(f"--stream is for containers; {label(path)} is raw video.")
-            return RawSource(source, check_raw_options(path, width, height, chroma, bit_depth))
-        if sized and container != "Y4M":
-            raise InputError(
-                f"{label(path)} is no raw video but {container}: leave out --width and --height. "
-                "If the other video of the pair is raw, convert it to Y4M."
-            )
-        if hwaccel == "none":
-            video = ContainerSource(source, stream)
-        else:
-            video = AcceleratedSource(source, stream, hwaccel, gpu)
+        video = _open(source, width, height, chroma, bit_depth, stream, hwaccel, gpu, framerate)
     except BaseException:
         source.close()
         raise
-    if (width or video.info.width, height or video.info.height) != (
-        video.info.width,
-        video.info.height,
-    ):
+    found = video.info
+    if (width or found.width, height or found.height) != (found.width, found.height):
         video.close()
         raise InputError(
-            f"{label(path)} is {video.info.width}x{video.info.height} by its own header, not "
+            f"{label(path)} is {found.width}x{found.height} by its own header, not "
             f"{width or '?'}x{height or '?'}: leave out --width and --height."
         )
     return video
+
+
+def _open(
+    source: ByteInput,
+    width: int | None,
+    height: int | None,
+    chroma: str,
+    bit_depth: int,
+    stream: int | None,
+    hwaccel: Hwaccel,
+    gpu: int,
+    framerate: float | None,
+) -> Source:
+    path = source.path
+    if container_name(source.head) == "Y4M":
+        if stream:
+            raise UsageError(f"--stream is for containers; {label(path)} is Y4M.")
+        return Y4mSource(source)
+    sized = width is not None or height is not None
+    layout: PlanarLayout | None = None
+    if width is not None and height is not None:
+        layout = check_raw_options(path, width, height, chroma, bit_depth)
+    may_be_raw = sized or source.size is None or os.path.splitext(path)[1].lower() in _RAW_SUFFIXES
+    kind = coded_kind(source, layout.frame_bytes if layout else None) if may_be_raw else None
+    if may_be_raw and kind is None:
+        if stream:
+            raise UsageError(f"--stream is for containers; {label(path)} is raw video.")
+        layout = layout or check_raw_options(path, width, height, chroma, bit_depth)
+        return RawSource(source, layout, framerate)
+    if kind is not None and sized:
+        raise InputError(
+            f"{label(path)} is no raw video but {kind.name}: leave out --width and --height. "
+            "If the other video of the pair is raw, convert it to Y4M."
+        )
+    format_name = kind.format_name if kind is not None else None
+    if hwaccel == "none":
+        return ContainerSource(source, stream, format_name)
+    return AcceleratedSource(source, stream, hwaccel, gpu, format_name)

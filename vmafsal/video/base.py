@@ -114,6 +114,20 @@ class Source(ABC):
         """
 
     @abstractmethod
+    def position_at(self, seconds: float) -> int:
+        """Position of the first frame whose presentation time is at least `seconds`.
+
+        Frames may be read afterwards, with it as their `start` or `stop`.
+
+        Args:
+            seconds: from the first picture of the video.
+        Returns:
+            Number of frames where the video ends before that, or more where it is not known.
+        Raises:
+            InputError: if the video does not tell when its pictures are shown.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of the file. May be called more than once."""
 

@@ -1,21 +1,32 @@
-"""Y4M and containers, decoded by PyAV: every picture once, in presentation order."""
+"""Containers, decoded by PyAV: every picture once, in presentation order."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vmafsal.errors import InputError, UsageError
+from vmafsal.errors import InputError
 from vmafsal.video import tags
-from vmafsal.video.base import Source, SourceInfo, label
-from vmafsal.video.cut import lacks_index, stated_size
-from vmafsal.video.files import ByteInput
+from vmafsal.video.base import Source, label
+from vmafsal.video.clock import Clock
+from vmafsal.video.cut import stated_size
+from vmafsal.video.files import ByteInput, open_bytes
 from vmafsal.video.frame import Frame
-from vmafsal.video.pictures import MAY_HIDE, DamagedError, PictureReader
+from vmafsal.video.packets import (
+    MAY_HIDE,
+    Demuxer,
+    InexactError,
+    PacketIndex,
+    index_packets,
+    packets_from,
+)
+from vmafsal.video.pictures import DamagedError, PictureReader, Shown
 from vmafsal.video.pixels import pixel_layout, planes_of, readable_format
+from vmafsal.video.streams import Opener, facts, reading
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -23,7 +34,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["ContainerSource", "reading"]
+__all__ = ["ContainerSource"]
 
 MAX_GAP = 8
 """Pictures in a row that may be lost."""
@@ -31,34 +42,63 @@ MAX_GAP = 8
 MAX_LOST = 0.01
 """Share of all pictures that may be lost."""
 
-_PIPE_BUFFER = 1 << 20
-_Y4M_MARKER = len(b"FRAME\n")
+_WORTH_SEEKING = 48
+"""Pictures that are sooner decoded than sought past."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """A key frame that decoding begins at."""
+
+    position: int
+    """In the video, from 0."""
+    time: int
+    """Its presentation time."""
+    decoding_time: int
+
+    def without_leading(self, pictures: Iterable[Shown]) -> Iterator[Shown]:
+        """The pictures from the key frame on; those shown before it refer to earlier ones."""
+        return (shown for shown in pictures if shown.pts is None or shown.pts >= self.time)
 
 
 class ContainerSource(Source):
-    """One video stream of a container, or a Y4M file."""
+    """One video stream of a container."""
 
-    def __init__(self, source: ByteInput, stream: int | None = None) -> None:
+    def __init__(
+        self, source: ByteInput, stream: int | None = None, format_name: str | None = None
+    ) -> None:
+        """
+        Args:
+            source: what open_bytes() opened.
+            stream: which of its video streams, from 0; None is the first.
+            format_name: ffmpeg's name of the format; None lets it find out.
+        """
         self._source = source
-        self._wanted_stream = stream
-        self._container, self._stream = self._open()
-        super().__init__(_facts(self._container, self._stream, source))
+        self._asked = stream, format_name
+        self._opener = Opener(source, stream, format_name)
+        opened = self._opener.open()
+        self._container, self._stream = opened.container, opened.stream
+        try:
+            super().__init__(facts(opened, source))
+        except BaseException:
+            opened.container.close()
+            raise
         self._name = label(source.path)
         self._seen = self._gaps = 0
+        self._clock = Clock(self.info.fps, float(self._stream.time_base or 0))
+        self._begin: _Beginning | None = None
         self._reader: PictureReader | None = None
         self._said: set[str] = set()
         context = self._stream.codec_context
         self.notices += tags.colour_notices(self._name, context.colorspace, context.color_trc)
+        if opened.others is not None:
+            self.notices.append(opened.others)
         self._check_whole()
 
     def _open(self, hwaccel: HWAccel | None = None) -> tuple[InputContainer, VideoStream]:
         """A new handle on the file, and the stream in it."""
-        container = _open(self._source, hwaccel)
-        try:
-            return container, _choose_stream(container, self._source.path, self._wanted_stream)
-        except BaseException:
-            container.close()
-            raise
+        opened = self._opener.open(hwaccel)
+        return opened.container, opened.stream
 
     def _check_whole(self) -> None:
         size = self.info.size_bytes
@@ -71,7 +111,7 @@ class ContainerSource(Source):
             )
 
     def count(self) -> int | None:
-        """Number of pictures that are shown, from the packets alone.
+        """Number of pictures that are shown, from the packets.
 
         Returns:
             None for pipes, and where packets need not be pictures: interlaced video, whose fields
@@ -82,24 +122,88 @@ class ContainerSource(Source):
         if self.info.size_bytes is None or interlaced or context.name in MAY_HIDE:
             return None
         with reading(self._name):
-            if self.info.kind == "y4m":
-                container, stream = self._open()
-                with container:
-                    frames = _y4m_count(container, stream, self.info.size_bytes)
-                if frames is not None:
-                    return frames
             container, stream = self._open()
             with container:
                 reader = PictureReader(container, stream, careful=True, cut=self.truncated)
-                # No key frame at all, as with gradual refresh: the decoder decides.
-                return reader.count() or None
+                total = reader.count()
+            return None if total is None else total - self._skipped
+
+    @cached_property
+    def _skipped(self) -> int:
+        """Pictures that a decoder does not show at the beginning, found by decoding the first."""
+        container, stream = self._open()
+        with container:
+            reader = PictureReader(container, stream, careful=True, cut=self.truncated)
+            next(iter(reader), None)
+            return reader.skipped
+
+    @cached_property
+    def _index(self) -> PacketIndex | None:
+        """Times of the pictures that are shown, where the packets tell them for certain."""
+        if self.info.size_bytes is None or self.truncated:
+            return None
+        container, stream = self._open()
+        with container, reading(self._name):
+            try:
+                index = index_packets(container, stream, self._name)
+            except InexactError:
+                return None
+        return PacketIndex(index.times[self._skipped :], index.keys)
+
+    def times(self) -> tuple[PacketIndex, float, float]:
+        """Times of all pictures, by the packets alone.
+
+        Returns:
+            The index, seconds of a unit of its times, and the seconds by which position / frame
+            rate is wrong at the most.
+        Raises:
+            InexactError: where packets do not tell which pictures a decoder will show.
+        """
+        if self.truncated:
+            raise InexactError(f"{self._name} is cut short")
+        with reading(self._name):
+            index = index_packets(self._container, self._stream, self._name)
+        base = float(self._stream.time_base or 0)
+        clock = Clock(self.info.fps, base)
+        for position, time in enumerate(index.times):
+            clock.time(position, time)
+        return index, base, clock.deviation
+
+    def position_at(self, seconds: float) -> int:
+        """As of Source. Packets tell it, or else the pictures up to there are decoded."""
+        if self.info.size_bytes is None:
+            raise InputError(
+                f"{self._name} is a pipe, of which only raw video and Y4M can begin at a time. "
+                "Name a file."
+            )
+        index = self._index
+        if index is not None:
+            base = float(self._stream.time_base or 0)
+            return index.position(index.times[0] + (seconds - 1e-6) / base) if base else 0
+        with ContainerSource(open_bytes(self.info.path), *self._asked) as other:
+            count = 0
+            for frame in other.frames():
+                if frame.time is None:
+                    raise InputError(
+                        f"{self._name} does not tell when its pictures are shown. Choose by "
+                        "number, with --frame_skip_dist and --frame_cnt."
+                    )
+                if frame.time >= seconds - 1e-6:
+                    break
+                count += 1
+            return count
 
     def _read(self, start: int, stop: int | None, step: int) -> Iterator[Frame]:
+        with reading(self._name):
+            self._begin = self._key_frame_before(start)
+        self._seen = base = self._begin.position if self._begin else 0
         pictures = self._checked()
         try:
             with reading(self._name):
-                for number, picture in enumerate(islice(pictures, start, stop, step)):
-                    yield self._frame(picture, number * step)
+                end = None if stop is None else max(start, stop) - base
+                wanted = islice(pictures, start - base, end, step)
+                for number, (picture, time) in enumerate(wanted):
+                    yield self._frame(picture, number * step, time)
         except GeneratorExit:
             self._report()
             raise
@@ -109,11 +213,11 @@ class ContainerSource(Source):
         self._check_gaps()
         self._report()
 
-    def _checked(self) -> Generator[VideoFrame | None]:
-        """Every picture, looked at on its way."""
+    def _checked(self) -> Generator[tuple[VideoFrame | None, float | None]]:
+        """Every picture, looked at on its way, and its time in seconds."""
         gaps_in_a_row = 0
-        for picture in self._pictures():
-            if picture is None:
+        for shown in self._pictures():
+            if shown.picture is None:
                 self._gaps += 1
                 gaps_in_a_row += 1
                 if gaps_in_a_row > MAX_GAP:
@@ -123,19 +227,20 @@ class ContainerSource(Source):
                     )
             else:
                 gaps_in_a_row = 0
-                self._look_at(picture)
+                self._look_at(shown.picture)
+            time = self._clock.time(self._seen, shown.pts)
             self._seen += 1
-            yield picture
+            yield shown.picture, time
 
-    def _pictures(self) -> Iterator[VideoFrame | None]:
+    def _pictures(self) -> Iterator[Shown]:
         """The pictures by the fast pass and, where that meets damage, the careful one."""
         # A pipe cannot be read again, so that it is read with care at once.
         careful = self.info.size_bytes is None
         given = 0
         try:
-            for picture in self._pass(careful=careful):
+            for shown in self._pass(careful=careful):
                 given += 1
-                yield picture
+                yield shown
             return
         except DamagedError:
             self._check_unchanged()
@@ -144,32 +249,58 @@ class ContainerSource(Source):
         self._container, self._stream = self._open()
         yield from islice(self._pass(careful=True), given, None)
 
-    def _pass(self, *, careful: bool) -> Iterator[VideoFrame | None]:
-        reader = PictureReader(self._container, self._stream, careful=careful, cut=self.truncated)
-        self._reader = reader
-        yield from reader
+    def _pass(self, *, careful: bool) -> Iterator[Shown]:
+        begin = self._begin
+        container, stream = self._container, self._stream
+        self._reader = reader = PictureReader(
+            container,
+            stream,
+            careful=careful,
+            cut=self.truncated,
+            packets=None if begin is None else self._packets_from(begin, container, stream),
+        )
+        yield from reader if begin is None else begin.without_leading(reader)
         self._check_end(reader)
+
+    def _key_frame_before(self, start: int) -> _Beginning | None:
+        """The key frame to decode from to see the picture at `start`; None for the first one.
+
+        Pictures from there on are decoded once to make sure that they are those that the packets
+        promise: key frames need not be complete, and stamps need not be presentation times.
+        """
+        index = self._index if start >= _WORTH_SEEKING else None
+        if index is None or start >= len(index.times):
+            return None
+        key = index.key_before(start)
+        begin = _Beginning(index.position(key), key, index.keys[key])
+        if begin.position == 0 or index.times[begin.position] != key:
+            return None
+        # One picture more than is wanted: leading pictures that are missing show there.
+        due = index.times[begin.position : start + 2]
+        container, stream = self._open()
+        with container:
+            try:
+                packets = self._packets_from(begin, container, stream)
+                reader = PictureReader(container, stream, careful=False, cut=False, packets=packets)
+                came = [p.pts for p in islice(begin.without_leading(reader), len(due))]
+            except (DamagedError, InexactError):
+                return None
+        if came != due:
+            return None
+        self._clock.origin = index.times[0]
+        return begin
+
+    def _packets_from(
+        self, begin: _Beginning, container: InputContainer, stream: VideoStream
+    ) -> Demuxer:
+        return packets_from(container, stream, begin.time, begin.decoding_time, self._name)
 
     def _check_end(self, reader: PictureReader) -> None:
         """The stream is over: say so if the file is not."""
         self._check_unchanged()
         if self._seen == self._gaps:
             raise InputError(f"{self._name} holds no picture that can be decoded.")
-        size = self.info.size_bytes
-        total = self._source.position if size is None else size
-        rest = total - reader.end
-        if self.info.kind == "y4m" and rest > 0:
-            if rest > reader.largest + _Y4M_MARKER:
-                raise InputError(
-                    f"{self._name} is damaged: after {self._seen:,} frames no frame marker "
-                    f"follows, though {rest:,} bytes do. Get a whole copy of it."
-                )
-            self.truncated = True
-            self.notices.append(
-                f"{self._name} holds {self._seen:,} frames and {rest:,} bytes more; those bytes "
-                "were left out."
-            )
-        elif reader.error is not None and not self.truncated:
+        if reader.error is not None and not self.truncated:
             self.truncated = True
             self.notices.append(
                 f"{self._name} cannot be read beyond picture {self._seen:,} ({reader.error}). "
@@ -199,10 +330,10 @@ class ContainerSource(Source):
             self._said.add(what)
             self.notices.append(f"{self._name} {sentence}")
 
-    def _frame(self, picture: VideoFrame | None, index: int) -> Frame:
+    def _frame(self, picture: VideoFrame | None, index: int, time: float | None) -> Frame:
         info = self.info
         if picture is None:
-            return Frame((), info.chroma, info.bit_depth, index)
+            return Frame((), info.chroma, info.bit_depth, index, time=time)
         name = readable_format(picture.format.name)
         layout = pixel_layout(name) if name else None
         same = layout and (layout.chroma, layout.bits) == (info.chroma, info.bit_depth)
@@ -216,7 +347,7 @@ class ContainerSource(Source):
         if name != picture.format.name:
             picture = picture.reformat(format=name, threads=1)
         planes = planes_of(picture, layout)
-        return Frame(planes, layout.chroma, layout.bits, index, matrix, full_range)
+        return Frame(planes, layout.chroma, layout.bits, index, matrix, full_range, time)
 
     def _report(self) -> None:
         """What is known only after reading."""
@@ -230,6 +361,14 @@ class ContainerSource(Source):
                 f"{self._reader.damaged:,} of {self._seen:,} pictures of {self._name} are damaged; "
                 "they, and those that build on them, were scored as the decoder patched them."
             )
+        if self._reader is not None and self._reader.another_stream is not None:
+            self.notices.append(
+                f"Another stream begins in {self._name} after {self._reader.another_stream:,} "
+                "pictures. If the video goes on there, --stream 1 scores it."
+            )
+        uneven = self._clock.notice(self._name)
+        if uneven is not None:
+            self.notices.append(uneven)
 
     def _check_gaps(self) -> None:
         if self._gaps > MAX_LOST * self._seen:
@@ -256,115 +395,3 @@ class ContainerSource(Source):
         """Close the file; frames that were handed out stay valid."""
         self._container.close()
         self._source.close()
-
-
-@contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn what ffmpeg and the system raise into sentences."""
-    import av
-
-    try:
-        yield
-    except (av.error.FFmpegError, OSError) as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}.") from error
-
-
-def _open(source: ByteInput, hwaccel: HWAccel | None) -> InputContainer:
-    import av
-
-    name = label(source.path)
-    try:
-        if source.size is None:
-            return av.open(source, "r", metadata_errors="replace", buffer_size=_PIPE_BUFFER)
-        # The prefix keeps a colon in a file name from naming a protocol, and the list keeps
-        # a playlist from reaching for the network.
-        return av.open(
-            f"file:{source.path}",
-            "r",
-            metadata_errors="replace",
-            container_options={"protocol_whitelist": "file"},
-            hwaccel=hwaccel,
-        )
-    except (av.error.FFmpegError, OSError) as error:
-        if source.size is None:
-            remedy = "Only raw video, Y4M and containers that need no seeking come through a pipe."
-        elif lacks_index(source.path):
-            remedy = "Its index (moov) is missing, as when a recording or a copy was cut short."
-        else:
-            remedy = "Raw video needs --width and --height; any other file is damaged or no video."
-        raise InputError(f"{name} cannot be read as video: {error.strerror}. {remedy}") from error
-
-
-def _choose_stream(container: InputContainer, path: str, wanted: int | None) -> VideoStream:
-    from av.stream import Disposition
-
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
-    # The demuxer named tty takes any text for a drawing.
-    if not streams or container.format.name == "tty":
-        raise InputError(f"{label(path)} holds no video.")
-    number = wanted or 0
-    if not 0 <= number < len(streams):
-        raise UsageError(
-            f"--stream {number}: {label(path)} has {len(streams)} video "
-            f"{'stream' if len(streams) == 1 else 'streams'}, numbered from 0."
-        )
-    return streams[number]
-
-
-def _facts(container: InputContainer, stream: VideoStream, source: ByteInput) -> SourceInfo:
-    name = label(source.path)
-    # None where no decoder was built in, whatever the type says.
-    context = stream.codec_context
-    if context is None:
-        raise InputError(f"{name} uses a codec that cannot be decoded here. Convert it first.")
-    if not context.pix_fmt or not context.width or not context.height:
-        raise InputError(
-            f"{name} holds no {context.name} picture that can be decoded. Get a whole copy of it."
-        )
-    readable = readable_format(context.pix_fmt)
-    layout = pixel_layout(readable) if readable else None
-    if layout is None:
-        raise InputError(
-            f"{name} has the pixel format {context.pix_fmt}, which is not read. Convert it first, "
-            "for example with ffmpeg -pix_fmt yuv420p."
-        )
-    rate = stream.average_rate or stream.guessed_rate
-    return SourceInfo(
-        path=source.path,
-        kind="y4m" if container.format.name == "yuv4mpegpipe" else "container",
-        width=context.width,
-        height=context.height,
-        chroma=layout.chroma,
-        bit_depth=layout.bits,
-        fps=float(rate) if rate else None,
-        matrix=tags.matrix(context.colorspace),
-        full_range=True if layout.full_range else tags.full_range(context.color_range),
-        transfer=tags.transfer(context.color_trc),
-        codec=context.name,
-        size_bytes=source.size,
-        frame_estimate=_estimate(container, stream),
-    )
-
-
-def _estimate(container: InputContainer, stream: VideoStream) -> int | None:
-    """Number of frames by the header, else by the duration; None where neither is stated."""
-    if stream.frames:
-        return stream.frames
-    if stream.average_rate and container.duration:
-        # A container's duration is in microseconds.
-        return round(container.duration / 1e6 * stream.average_rate)
-    return None
-
-
-def _y4m_count(container: InputContainer, stream: VideoStream, size: int) -> int | None:
-    """Frames of a Y4M file by its size; None where that is no whole number of plain frames."""
-    first = next(container.demux(stream))
-    if first.pos is None or not first.size:
-        return None
-    frame_bytes = first.size + _Y4M_MARKER
-    frames, rest = divmod(size - first.pos + _Y4M_MARKER, frame_bytes)
-    return None if rest else frames

@@ -1,4 +1,4 @@
-"""Opening what the user named: files, pipes and standard input, and what their bytes say."""
+"""Opening what the user named: files, pipes and standard input."""
 
 from __future__ import annotations
 
@@ -10,54 +10,47 @@ from pathlib import Path
 
 from vmafsal.errors import InputError, UsageError
 from vmafsal.video.base import STDIN, label
+from vmafsal.video.pipe import Pipe, PipeBuffer, PipePair
 
-__all__ = ["ByteInput", "container_name", "open_bytes"]
+__all__ = ["ByteInput", "open_bytes", "open_pipes"]
 
 HEAD_BYTES = 512
-"""Enough for every signature below: MPEG-TS shows itself by its third packet, at byte 376."""
+"""Enough for every signature: MPEG-TS shows itself by its third packet, at byte 376."""
 
 _STDIN_DESCRIPTOR = 0
 
-_SIGNATURES = (
-    (0, b"YUV4MPEG2 ", "Y4M"),
-    *((4, box, "MP4 or MOV") for box in (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"skip")),
-    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
-    (0, b"RIFF", "AVI"),
-    (0, b"DKIF", "IVF"),
-    (0, b"FLV\x01", "FLV"),
-    (0, b"nut/multimedia container\0", "NUT"),
-    (0, b"OggS", "Ogg"),
-    (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01", "MXF"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "ASF or WMV"),
-    (0, b"\0\0\x01\xba", "MPEG program stream"),
-)
-"""(offset, bytes, name): the first bytes of the containers that people hand over."""
-
 
 class ByteInput:
-    """Bytes of a file, a pipe or standard input, whose head was looked at but not lost."""
+    """Bytes of a file, a pipe or standard input, whose head can be looked at without loss."""
 
-    def __init__(self, path: str, file: FileIO) -> None:
+    def __init__(self, path: str, file: FileIO | PipeBuffer) -> None:
         self.path = path
         self._file = file
         mode = os.fstat(file.fileno())
         self.is_regular = stat.S_ISREG(mode.st_mode) and path != STDIN
         self.size: int | None = mode.st_size if self.is_regular else None
         self.position = 0
-        self.head = self._look()
-        self._pending = b"" if self.is_regular else self.head
+        self.head = b""
+        """The first bytes, as far as they were looked at."""
+        self._pending = b""
 
-    def _look(self) -> bytes:
-        """The first bytes; a regular file stays at its start."""
-        head = b""
-        while len(head) < HEAD_BYTES:
-            more = self._file.read(HEAD_BYTES - len(head))
-            if not more:
-                break
-            head += more
-        if self.is_regular:
-            self._file.seek(0)
-        return head
+    def look(self, count: int) -> bytes:
+        """The first `count` bytes, or all there are. To be called before anything is read."""
+        if len(self.head) < count:
+            if self.is_regular:
+                self._file.seek(len(self.head))
+            more = bytearray()
+            while len(self.head) + len(more) < count:
+                part = self._file.read(count - len(self.head) - len(more))
+                if not part:
+                    break
+                more += part
+            self.head += more
+            if self.is_regular:
+                self._file.seek(0)
+            else:
+                self._pending += more
+        return self.head[:count]
 
     def read(self, count: int) -> bytes:
         """Up to count bytes; empty at the end only."""
@@ -97,17 +90,21 @@ class ByteInput:
         self._file.close()
 
 
-def open_bytes(path: str) -> ByteInput:
+def open_bytes(path: str, pipes: PipePair | None = None) -> ByteInput:
     """Open what the user named and look at its first bytes.
 
     Args:
         path: a file, a named pipe, or "-" for standard input.
+        pipes: the pair of pipes that it belongs to, from open_pipes().
     Raises:
         InputError: if it does not exist, is a directory, may not be read, or is empty.
         UsageError: if standard input is a terminal.
     """
+    pipe = pipes.take(path) if pipes is not None else None
     try:
-        if path == STDIN:
+        if pipe is not None:
+            file: FileIO | PipeBuffer = pipe
+        elif path == STDIN:
             if os.isatty(_STDIN_DESCRIPTOR):
                 raise UsageError(
                     "Standard input is a terminal. Pipe raw video or Y4M into it, "
@@ -118,6 +115,7 @@ def open_bytes(path: str) -> ByteInput:
             file = FileIO(path, "r")
         try:
             source = ByteInput(path, file)
+            source.look(HEAD_BYTES)
         except BaseException:
             file.close()
             raise
@@ -131,26 +129,41 @@ def open_bytes(path: str) -> ByteInput:
     return source
 
 
-def container_name(head: bytes) -> str | None:
-    """The container that the first bytes of a file announce, or None.
+def open_pipes(first: str, second: str | None) -> PipePair:
+    """Open two videos that are both pipes, before anything is read from either.
+
+    One process may write both in turns. It then waits until both are open, and until what it
+    wrote to one of them was read.
 
     Args:
-        head: the first bytes of the file, 512 where it has as many.
+        first, second: as open_source takes them; None where there is one video alone.
+    Returns:
+        What open_source takes as `pipes`; without a pipe in it unless both are pipes. To be
+        closed when both videos are open.
     """
-    for offset, signature, name in _SIGNATURES:
-        if head[offset : offset + len(signature)] == signature:
-            return name
-    return "MPEG-TS" if _is_transport_stream(head) else None
+    pair = PipePair()
+    if second is None or first == second or not (_is_pipe(first) and _is_pipe(second)):
+        return pair
+    for path in (first, second):
+        try:
+            if path == STDIN:
+                pair.add(path, Pipe(os.dup(_STDIN_DESCRIPTOR)))
+            else:
+                # Without O_NONBLOCK this would wait for the writer, who may wait for the other.
+                pair.add(path, Pipe(os.open(path, os.O_RDONLY | os.O_NONBLOCK)))
+        except OSError:
+            # open_bytes() will meet the same error, and say it.
+            pair.close()
+            break
+    return pair
 
 
-def _is_transport_stream(head: bytes) -> bool:
-    """Three packet headers in a row: a sync byte every 188 bytes, no error flag, and payload or
-    adaptation present, which rules out a flat raw picture (ISO/IEC 13818-1, 2.4.3.2)."""
-    packets = [head[start : start + 4] for start in (0, 188, 376)]
-    return all(
-        len(packet) == 4 and packet[0] == 0x47 and not packet[1] & 0x80 and packet[3] & 0x30
-        for packet in packets
-    )
+def _is_pipe(path: str) -> bool:
+    try:
+        mode = os.fstat(_STDIN_DESCRIPTOR) if path == STDIN else os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode.st_mode)
 
 
 def _why_not(path: str, error: OSError) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmafsal.errors import DeviceError, InputError
-from vmafsal.video.container import ContainerSource, reading
+from vmafsal.video.container import ContainerSource
 from vmafsal.video.files import ByteInput
+from vmafsal.video.streams import reading
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -37,6 +38,7 @@ class AcceleratedSource(ContainerSource):
         stream: int | None = None,
         hwaccel: Literal["cuda", "auto"] = "auto",
         gpu: int = 0,
+        format_name: str | None = None,
     ) -> None:
         """
         Args:
@@ -44,13 +46,12 @@ class AcceleratedSource(ContainerSource):
             stream: which of its video streams, from 0; None is the first.
             hwaccel: "auto" lets software decode, with a notice, where NVDEC cannot.
             gpu: its number.
+            format_name: as of ContainerSource.
         Raises:
             DeviceError: if "cuda" was asked for and cannot be had.
             InputError: if the file cannot be read.
         """
-        super().__init__(source, stream)
-        if self.info.kind == "y4m":
-            return  # there is nothing to decode
+        super().__init__(source, stream, format_name)
         try:
             self._compare(gpu)
             container, chosen = self._open_accelerated(gpu)
@@ -103,7 +104,7 @@ class AcceleratedSource(ContainerSource):
                 with reading(self._name):
                     for picture in container.decode(stream):
                         self._look_at(picture)
-                        return self._frame(picture, 0).planes
+                        return self._frame(picture, 0, None).planes
             except InputError as error:
                 raise _UnacceleratedError("its first picture cannot be decoded there") from error
         raise _UnacceleratedError("it holds no picture")

@@ -1,11 +1,15 @@
-"""From the packets of a stream to its pictures, in presentation order and without shifting."""
+"""From the packets of a stream to its pictures: in presentation order, no number shifted."""
 
 from __future__ import annotations
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from vmafsal.video.packets import MAY_HIDE, Demuxer
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -13,24 +17,37 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-__all__ = ["MAY_HIDE", "DamagedError", "PictureReader"]
+__all__ = ["DamagedError", "PictureReader", "Shown"]
 
 
 _JOINED = frozenset({"mpegts", "mpeg", "h264", "hevc", "vvc", "m4v", "mpegvideo"})
 """Formats without an index, of which a recording may begin anywhere."""
 
-
-MAY_HIDE = frozenset({"vp8", "libvpx", "mpeg4", "msmpeg4v3", "mpeg1video", "mpeg2video", "vc1"})
-"""Decoders that may turn fewer pictures out than packets go in, without anything being lost:
-hidden frames, fields, and the empty packets of packed bitstreams."""
+_REORDERED = 16
+"""Pictures that a decoder may hold back to reorder them (H.264 and HEVC: the largest buffer)."""
 
 
 class DamagedError(Exception):
     """Decoding on several threads met a picture that it cannot account for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One position in the sequence of pictures."""
+
+    picture: VideoFrame | None
+    """None where the picture could not be decoded."""
+
+    pts: int | None
+    """Presentation time in the stream's time base; None where the file does not tell it."""
+
+
 class Timeline:
-    """Which pictures a stream has to show, learnt from its packets as they pass."""
+    """Which pictures a stream has to show, by the time stamps of its packets.
+
+    Stamps are presentation times until something shows that they are not: AVI, ASF, and files
+    copied from bare streams may hold decoding times in their place.
+    """
 
     def __init__(self, *, joined: bool) -> None:
         """
@@ -40,19 +57,24 @@ class Timeline:
         self.shown = 0
         """Packets that hold a picture to show."""
         self.timed = True
-        """False once a packet came without a presentation time, or the clock was set back."""
-        self._due: list[int] = []
-        self._waiting = joined
-        self._clock = -math.inf
+        """False once the stamps are known not to be presentation times."""
+        self.begins_late = False
+        """True if the first packet is no key frame."""
         self.first: int | None = None
         """Presentation time of the first packet."""
+        self._due: list[int] = []
+        self._waiting = joined
+        self._key_frames = 0
+        self._clock = -math.inf
 
     def add(self, packet: Packet[VideoStream]) -> bool:
         """Note a packet; True if it holds a picture that players show.
 
         What an edit list cuts off, and what comes before the first key frame, is not shown.
         """
+        self._key_frames += packet.is_keyframe
         if self._waiting and not packet.is_keyframe:
+            self.begins_late = True
             return False
         self._waiting = False
         if self.first is None:
@@ -64,7 +86,7 @@ class Timeline:
             self._clock = packet.dts
         if packet.pts is None or self.first is None:
             self.timed = False
-        elif packet.pts < self.first:
+        elif self.timed and packet.pts < self.first and self._key_frames < 2:
             # Leading pictures of an open group refer to what is not there.
             return False
         else:
@@ -72,29 +94,34 @@ class Timeline:
         self.shown += 1
         return True
 
-    def missing_before(self, pts: int | None) -> int:
-        """How many pictures due before `pts` did not come; `pts` itself is ticked off."""
-        if pts is None or not self.timed:
-            return 0
-        missing = 0
-        while self._due and self._due[0] < pts:
+    def missing_before(self, pts: int) -> list[int]:
+        """Presentation times of the pictures due before `pts`, ascending."""
+        return sorted(due for due in self._due if due < pts) if self._overdue(pts) else []
+
+    def tick_off(self, pts: int) -> None:
+        """No picture of this or an earlier time is due any more."""
+        while self._overdue(pts):
             heapq.heappop(self._due)
-            missing += 1
         if self._due and self._due[0] == pts:
             heapq.heappop(self._due)
-        return missing
 
-    def outstanding(self, before: int | None) -> int:
-        """How many pictures are still due, at the end, earlier than `before`."""
-        if not self.timed:
-            return 0
-        return sum(1 for pts in self._due if before is None or pts < before)
+    def outstanding(self, before: int | None = None) -> list[int]:
+        """Presentation times of the pictures still due, earlier than `before`, ascending."""
+        return sorted(pts for pts in self._due if before is None or pts < before)
+
+    def _overdue(self, pts: int) -> bool:
+        return bool(self._due) and self._due[0] < pts
 
 
 class PictureReader:
     """One pass over a video stream.
 
-    Iterating gives each picture in presentation order, and None where one could not be decoded.
+    Iterating gives each picture in presentation order, and a place without one where it could
+    not be decoded. That is what the decoder reports as an error, or a packet whose picture does
+    not come out though its time has passed. The latter counts only where the stamps are
+    presentation times. A picture that is missed is therefore waited for, for as long as a decoder
+    may reorder pictures. If it comes out late, the stamps are in decoding order, and nothing was
+    lost.
 
     Decoding on several threads reports an error late and drops pictures that are still in
     flight, so that the fast pass gives up with DamagedError at the first sign of one; a careful
@@ -102,31 +129,48 @@ class PictureReader:
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, *, careful: bool, cut: bool
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        *,
+        careful: bool,
+        cut: bool,
+        packets: Demuxer | None = None,
     ) -> None:
         """
         Args:
             careful: decode on one thread and account for every picture.
             cut: the file is known to end early, so that pictures are missing behind its end.
+            packets: of the stream, from a key frame on; all of them if None.
         """
-        self._container = container
+        self._demuxer = Demuxer(container, stream) if packets is None else packets
         self._stream = stream
         self._careful = careful
         self._cut = cut
         self._timeline = Timeline(joined=container.format.name in _JOINED)
         self._hides = stream.codec_context.name in MAY_HIDE
+        self._held: deque[VideoFrame] = deque()
+        self._latest = -math.inf
         self._irregular = False
         self._lost = False
         self._given = 0
         self._limit: int | None = None
         self._torn = 0
         self._patched = 0
+        self.skipped = 0
+        """Packets before the first picture that came out, of which none came: a decoder that
+        begins in a stream with intra refresh shows nothing until the picture is complete."""
         self.end = 0
         """Byte after the last packet that was read."""
         self.largest = 0
         """Bytes of the largest packet that was read."""
         self.error: str | None = None
         """ffmpeg's words where the container could not be read further."""
+
+    @property
+    def another_stream(self) -> int | None:
+        """How many packets came before a stream began that was not there at first."""
+        return self._demuxer.added_after
 
     @property
     def damaged(self) -> int:
@@ -136,15 +180,23 @@ class PictureReader:
         """
         return max(self._torn, self._patched)
 
-    def count(self) -> int:
-        """Number of pictures shown, by the packets alone; 0 where no key frame was found."""
+    def count(self) -> int | None:
+        """Number of pictures shown, by the packets alone, less what a decoder skips at first.
+
+        Returns:
+            None where that is not known: no key frame was found, or a stream without time stamps
+            begins between two of them.
+        """
         for packet in self._packets():
             self._timeline.add(packet)
-        if self._limit is not None and self._timeline.timed:
-            return self._timeline.outstanding(self._limit)
-        return self._timeline.shown
+        timeline = self._timeline
+        if not timeline.timed:
+            return None if timeline.begins_late else timeline.shown or None
+        if self._limit is not None:
+            return len(timeline.outstanding(self._limit)) or None
+        return timeline.shown or None
 
-    def __iter__(self) -> Iterator[VideoFrame | None]:
+    def __iter__(self) -> Iterator[Shown]:
         import av
 
         # Threads only wait where a GPU decodes.
@@ -165,16 +217,18 @@ class PictureReader:
                     raise DamagedError from error
                 self._lost = self._lost or shown
                 if shown and (self._irregular or not self._timeline.timed):
-                    yield None
+                    yield Shown(None, None)
                 continue
-            yield from self._in_place(pictures)
+            for picture in pictures:
+                self._held.append(picture)
+                yield from self._release()
         yield from self._drain()
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """Every whole packet. One is held back, since only the end tells that it was cut off."""
         import av
 
-        packets = self._container.demux(self._stream)
+        packets = iter(self._demuxer)
         held: Packet[VideoStream] | None = None
         while True:
             try:
@@ -184,11 +238,9 @@ class PictureReader:
                 break
             if packet is None:
                 break
-            # An empty packet would tell the decoder that the stream is over.
-            if packet.size:
-                if held is not None:
-                    yield held
-                held = packet
+            if held is not None:
+                yield held
+            held = packet
         if held is None:
             return
         if held.is_corrupt and not self.error:
@@ -198,7 +250,8 @@ class PictureReader:
         if not held.is_corrupt:
             yield held
 
-    def _drain(self) -> Iterator[VideoFrame | None]:
+    def _drain(self) -> Iterator[Shown]:
+        """The pictures that the decoder still holds at the end, and those that never came."""
         import av
 
         try:
@@ -208,34 +261,70 @@ class PictureReader:
                 raise DamagedError from error
             pictures = []
         limit = self._limit
-        yield from self._in_place(
-            [p for p in pictures if limit is None or p.pts is None or p.pts < limit]
-        )
-        missing = self._timeline.outstanding(limit)
-        if not self._timeline.timed and not self._careful:
-            missing = self._timeline.shown - self._given
+        for picture in pictures:
+            self._held.append(picture)
+            yield from self._release()
+        yield from self._release(end=True)
+        timeline = self._timeline
+        if not timeline.timed:
+            if self._given < timeline.shown and not (self._careful or timeline.begins_late):
+                raise DamagedError
+            return
+        missing = timeline.outstanding(limit)
         if missing and not self._irregular:
             if not self._careful:
                 raise DamagedError
-            if self._timeline.timed and (self._lost or not self._hides):
-                yield from [None] * missing
+            if self._lost or not self._hides:
+                yield from (Shown(None, pts) for pts in missing)
 
-    def _in_place(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame | None]:
-        """The pictures, with None for each one that should have come before."""
-        for picture in pictures:
-            missing = self._timeline.missing_before(picture.pts)
-            if missing and not self._irregular:
-                if not self._careful:
-                    raise DamagedError
-                if self._lost or not (picture.interlaced_frame or self._hides):
-                    yield from [None] * missing
-                else:
-                    # Fields in packets of their own, or frames that are never shown: from here
-                    # on only errors count.
-                    self._irregular = True
-            self._given += 1
-            self._patched += picture.is_corrupt
-            yield picture
+    def _release(self, *, end: bool = False) -> Iterator[Shown]:
+        """The pictures that are held back, as far as their places are known.
+
+        Args:
+            end: no further picture will come out.
+        """
+        while self._held:
+            picture = self._held[0]
+            pts = picture.pts
+            if pts is None or pts < self._latest:
+                self._timeline.timed = False
+            if not self._timeline.timed or pts is None:
+                yield self._give(None)
+                continue
+            if self._limit is not None and pts >= self._limit:
+                # Of what a cut file shows from here on, the numbers are not known.
+                self._held.popleft()
+                continue
+            missing = [] if self._irregular else self._timeline.missing_before(pts)
+            if missing:
+                if any(other.pts is None or other.pts < pts for other in self._held):
+                    self._timeline.timed = False
+                    continue
+                if not end and len(self._held) <= _REORDERED:
+                    return
+                yield from self._miss(missing, picture)
+            self._timeline.tick_off(pts)
+            self._latest = pts
+            yield self._give(pts)
+
+    def _give(self, pts: int | None) -> Shown:
+        picture = self._held.popleft()
+        self._given += 1
+        self._patched += picture.is_corrupt
+        return Shown(picture, pts)
+
+    def _miss(self, missing: list[int], picture: VideoFrame) -> Iterator[Shown]:
+        """Places without a picture before this one, which came out first."""
+        if not self._given and not self._lost:
+            self.skipped += len(missing)
+        elif not self._lost and (picture.interlaced_frame or self._hides):
+            # Fields in packets of their own, or frames that are never shown: from here on only
+            # errors count.
+            self._irregular = True
+        elif not self._careful:
+            raise DamagedError
+        else:
+            yield from (Shown(None, pts) for pts in missing)
 
 
 def _first_unknown(last: Packet[VideoStream], first: int | None) -> int | None:
