@@ -19,8 +19,9 @@ from vmafsal.job import Job, parse_device
 from vmafsal.logs import Log, format_log, parse_precision
 from vmafsal.models.model import Model, load_model
 from vmafsal.pipeline import Column, MappedFrame, Pipeline
-from vmafsal.video import Source, check_pair, open_source
+from vmafsal.video import Source, check_pair, open_pipes, open_source
 from vmafsal.video.base import label
+from vmafsal.video.pipe import PipePair
 from vmafsal.video.sequence import ComparedSequence, Pair
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def open_job_video(
     job: Job,
     role: Literal["reference", "distorted"],
     open_video: Callable[..., Source] = open_source,
+    pipes: PipePair | None = None,
 ) -> Source:
     """Open a job's reference or distorted video, and check it against what the job says of it.
 
@@ -73,6 +75,7 @@ def open_job_video(
         job: names the video.
         role: which of the two.
         open_video: called as open_source is.
+        pipes: from open_pipes(), where both videos may be pipes.
     Returns:
         A source to be closed.
     Raises:
@@ -90,6 +93,7 @@ def open_job_video(
         # Most references are not decoded at all.
         hwaccel=job.hwaccel if role == "distorted" else "none",
         gpu=parse_device(job.device)[1],
+        pipes=pipes,
     )
     info = source.info
     for option, wanted, found in (
@@ -146,12 +150,18 @@ class Run:
         self._reference: Source | None = None
         self._run: Generator[Any] | None = None
         self._started = False
-        self._distorted = open_job_video(job, "distorted", open_video)
-        self.info = self._distorted.info
-        """Facts about the distorted video."""
+        with open_pipes(job.distorted, job.reference) as pipes:
+            self._distorted = open_job_video(job, "distorted", open_video, pipes)
+            self.info = self._distorted.info
+            """Facts about the distorted video."""
+            try:
+                if job.reference is not None:
+                    self._reference = open_job_video(job, "reference", open_video, pipes)
+            except BaseException:
+                self.close()
+                raise
         try:
-            if job.reference is not None:
-                self._reference = open_job_video(job, "reference", open_video)
+            if self._reference is not None:
                 check_pair(self._reference, self._distorted)
             self._comparison = ComparedSequence(job, self._distorted, self._reference)
             self._load()

@@ -69,3 +69,43 @@ def test_raw_video_has_no_frame_rate_to_differ(tmp_path: Path) -> None:
     with open_source(ref, **options) as one, open_source(str(dist)) as other:
         check_pair(one, other)
         assert other.notices == []
+
+
+def differing(tmp_path: Path, ref: str, dist: str, **more: Any) -> tuple[Path, Path]:
+    """Two files of a picture each: 192x128 and 160x96, or as `more` has it."""
+
+    def write(name: str, width: int, height: int, pixel_format: str) -> Path:
+        drawn = [picture(numbered(0, width, height), pixel_format)]
+        codec = "rawvideo" if name.endswith("y4m") else "ffv1"
+        return encode(tmp_path / name, drawn, codec, container_options={"strict": "-1"})
+
+    width, height = more.get("size", (192, 128))
+    return write(ref, width, height, more.get("pixel_format", "yuv420p")), write(
+        dist, 160, 96, "yuv420p"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "wanted"),
+    [
+        (("ref.mkv", "dist.mkv"), {}, "is 192x128, {dist} 160x96; the"),
+        (("ref.y4m", "dist.y4m"), {}, "is 192x128, {dist} 160x96; the"),
+        (("ref.mkv", "dist.y4m"), {}, "is 192x128, {dist} 160x96; the"),
+        (
+            ("ref.mkv", "dist.mkv"),
+            {"size": (160, 96), "pixel_format": "yuv444p10le"},
+            "is 444, 10 bits, {dist} 420, 8 bits; the",
+        ),
+    ],
+)
+def test_a_reference_of_another_size_that_tells_it_is_only_counted(
+    tmp_path: Path, names: tuple[str, str], more: dict[str, Any], wanted: str
+) -> None:
+    ref, dist = differing(tmp_path, *names, **more)
+    with open_source(str(ref)) as one, open_source(str(dist)) as other:
+        check_pair(one, other)
+        assert one.notices == []
+        (notice,) = other.notices
+        assert notice == f"{ref} {wanted.format(dist=dist)} reference is only counted."
+        with pytest.raises(InputError, match=r"psnr compares their pixels\. Bring both to"):
+            check_pair(one, other, pixels_for="psnr")

@@ -90,6 +90,40 @@ def test_coarser_chroma_is_repeated(name: str, chroma: str, down: int, right: in
     np.testing.assert_array_equal(full, stored[rows][:, columns])
 
 
+SHORT_RGB = [
+    f"{order}{bits}{end}"
+    for order in ("rgb", "bgr")
+    for bits, ends in (("565", ("le", "be")), ("555", ("le", "be")), ("444", ("le", "be")))
+    for end in ends
+] + ["rgb8", "bgr8", "rgb4_byte", "bgr4_byte"]
+
+
+@pytest.mark.parametrize("name", SHORT_RGB)
+@pytest.mark.parametrize(
+    "colour", [(255, 255, 255), (0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
+)
+def test_short_rgb_reaches_full_scale(name: str, colour: tuple[int, int, int]) -> None:
+    """White is 255, not the 248 that shifting five bits up makes, and no channel is swapped."""
+    drawn = VideoFrame(WIDTH, HEIGHT, "gbrp")
+    for plane, value in zip(drawn.planes, (colour[1], colour[2], colour[0]), strict=True):
+        plane.update(bytes([value]) * plane.buffer_size)
+    planes = unpacked(drawn.reformat(format=name, threads=1))
+    # swscale dithers dark channels by the lowest bit.
+    assert [int(np.median(plane)) for plane in planes] == list(colour)
+    assert colour[0] == 0 or planes[0].min() == 255
+
+
+@pytest.mark.parametrize("name", ["rgb565le", "rgb555be", "bgr444le", "rgb8"])
+def test_short_rgb_is_near_what_swscale_makes_of_it(name: str) -> None:
+    """swscale shifts samples up and leaves the low bits zero."""
+    picture = noise(name)
+    wanted = unpacked(picture.reformat(format="gbrp", threads=1))
+    for plane, samples in zip(unpacked(picture), wanted, strict=True):
+        difference = plane.astype(int) - samples
+        assert difference.min() >= -4
+        assert difference.max() <= 15
+
+
 def test_planar_samples_are_views_that_keep_their_line_padding() -> None:
     picture = noise("yuv420p")
     luma, u, _ = unpacked(picture)
@@ -120,8 +154,8 @@ def test_the_yuvj_formats_are_full_range() -> None:
     [
         ("yuv420p10le", "yuv420p10le"),
         ("pal8", "gbrp"),
-        ("rgb565le", "gbrp"),
-        ("rgb8", "gbrp"),
+        ("rgb565le", "rgb565le"),
+        ("rgb8", "rgb8"),
         ("monow", "gray"),
         ("monob", "gray"),
         ("bayer_rggb8", "gbrp"),
@@ -138,9 +172,7 @@ def test_what_has_to_be_converted_first(name: str, readable: str | None) -> None
     assert readable_format(name) == readable
 
 
-@pytest.mark.parametrize(
-    "name", ["pal8", "monow", "rgb565le", "bayer_rggb8", "gbrpf32le", "xyz12le"]
-)
+@pytest.mark.parametrize("name", ["pal8", "monow", "bayer_rggb8", "gbrpf32le", "xyz12le"])
 def test_what_has_to_be_converted_first_can_be(name: str) -> None:
     readable = readable_format(name)
     assert readable is not None

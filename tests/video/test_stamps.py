@@ -8,6 +8,7 @@ from itertools import count as numbers
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from av.video.frame import PictureType
 
@@ -56,7 +57,7 @@ def copy_stream(source: Path, target: Path, stamps: Callable[[int], int | None])
 def decoded(clip: Path) -> list[int]:
     """Numbers in the pictures that PyAV alone decodes."""
     with av.open(str(clip)) as file:
-        return [number_in(one.to_ndarray()[: one.height]) for one in file.decode(video=0)]
+        return [number_in(np.asarray(one.to_ndarray(), np.uint8)) for one in file.decode(video=0)]
 
 
 def frames_of(clip: Path) -> tuple[int | None, list[Frame], list[str]]:

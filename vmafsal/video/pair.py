@@ -10,24 +10,45 @@ from vmafsal.video.base import Source, label
 __all__ = ["check_pair"]
 
 
-def check_pair(reference: Source, distorted: Source) -> None:
-    """Refuse a reference and a distorted video that differ in size, format or depth.
+def check_pair(reference: Source, distorted: Source, *, pixels_for: str | None = None) -> None:
+    """Whether a reference and a distorted video can be compared.
 
-    A difference in frame rate is a notice on `distorted`: frames are compared by number.
+    Where both tell their size, format and depth themselves, a difference is a notice on
+    `distorted`, since frames of the reference are only counted. So is a difference in frame rate:
+    frames are compared by number.
 
+    Args:
+        pixels_for: the feature that compares the pixels of the two, for example "psnr"; None if
+            there is none.
     Raises:
-        InputError: if size, chroma format or bit depth differ.
+        InputError: if size, chroma format or bit depth differ, and one of the two is raw video,
+            or a feature needs the pixels of both.
     """
     ref, dist = reference.info, distorted.info
     names = f"{label(ref.path)} (reference) and {label(dist.path)} (distorted)"
-    remedy = "Bring both to the same size, format and depth first, for example with ffmpeg."
-    for what, one, other in (
-        ("size", f"{ref.width}x{ref.height}", f"{dist.width}x{dist.height}"),
-        ("chroma format", ref.chroma, dist.chroma),
-        ("bit depth", f"{ref.bit_depth} bits", f"{dist.bit_depth} bits"),
-    ):
-        if one != other:
-            raise InputError(f"{names} differ in {what}: {one} against {other}. {remedy}")
+    differ = [
+        (what, one, other)
+        for what, one, other in (
+            ("size", f"{ref.width}x{ref.height}", f"{dist.width}x{dist.height}"),
+            ("chroma format", ref.chroma, dist.chroma),
+            ("bit depth", f"{ref.bit_depth} bits", f"{dist.bit_depth} bits"),
+        )
+        if one != other
+    ]
+    if differ and (pixels_for is not None or "raw" in (ref.kind, dist.kind)):
+        what, one, other = differ[0]
+        why = f" {pixels_for} compares their pixels." if pixels_for is not None else ""
+        raise InputError(
+            f"{names} differ in {what}: {one} against {other}.{why} Bring both to the same size, "
+            "format and depth first, for example with ffmpeg."
+        )
+    if differ:
+        of_ref = ", ".join(one for _, one, _ in differ)
+        of_dist = ", ".join(other for _, _, other in differ)
+        distorted.notices.append(
+            f"{label(ref.path)} is {of_ref}, {label(dist.path)} {of_dist}; the reference is only "
+            "counted."
+        )
     # 24 and 24000/1001 differ by a thousandth; rounding of a container's clock by less.
     if ref.fps and dist.fps and not math.isclose(ref.fps, dist.fps, rel_tol=5e-4):
         distorted.notices.append(

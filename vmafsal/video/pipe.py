@@ -6,6 +6,7 @@ import os
 import select
 import threading
 from collections import deque
+from typing import Self
 
 __all__ = ["Pipe", "PipeBuffer", "PipePair"]
 
@@ -50,6 +51,12 @@ class PipePair:
     def take(self, path: str) -> PipeBuffer | None:
         """The bytes of a pipe, once; None for every other path."""
         return self._waiting.pop(path, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the pipes that nobody took."""

@@ -31,6 +31,9 @@ class Component:
     """Words before the first sample of a row."""
     shift: int = 0
     """Bits below the sample in its word."""
+    bits: int | None = None
+    """Bits of the sample where they are fewer than the frame's: it is then scaled, so that the
+    largest value stays the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,15 @@ _PACKED: dict[str, tuple[str, Chroma, int, int]] = {
 }
 """name: (order of the words, chroma, bits, shift)."""
 
+_SHORT_RGB: dict[str, tuple[int, int, int]] = {
+    "565": (5, 6, 5),
+    "555": (5, 5, 5),
+    "444": (4, 4, 4),
+    "8": (3, 3, 2),
+    "4_byte": (1, 2, 1),
+}
+"""name without the order of its components: bits of each, from the highest of the word down."""
+
 _WORDS_32: dict[str, tuple[Chroma, tuple[int, int, int]]] = {
     "x2rgb10le": ("rgb", (20, 10, 0)),
     "x2bgr10le": ("rgb", (0, 10, 20)),
@@ -135,6 +147,8 @@ def pixel_layout(name: str) -> PixelLayout | None:
         return PixelLayout(chroma, 10, "<u4", parts)
     base, end = (name[:-2], name[-2:]) if name.endswith(("le", "be")) else (name, "")
     word = {"le": "<u2", "be": ">u2", "": "u1"}[end]
+    if base[:3] in {"rgb", "bgr"} and base[3:] in _SHORT_RGB:
+        return _short_rgb(base, word)
     if base in _SEMI_PLANAR:
         order, chroma, bits, shift = _SEMI_PLANAR[base]
         chroma_parts = tuple(Component(1, 2, order.index(letter), shift) for letter in "uv")
@@ -148,6 +162,19 @@ def pixel_layout(name: str) -> PixelLayout | None:
         )
         return PixelLayout(chroma, bits, word, parts)
     return _planar(base, word)
+
+
+def _short_rgb(base: str, word: str) -> PixelLayout:
+    """Layouts of RGB whose three samples share one or two bytes."""
+    bits = _SHORT_RGB[base[3:]]
+    if base == "bgr8":
+        bits = (2, 3, 3)  # blue has two bits wherever it stands
+    parts = {}
+    shift = sum(bits)
+    for letter, count in zip(base[:3], bits, strict=True):
+        shift -= count
+        parts[letter] = Component(0, shift=shift, bits=count)
+    return PixelLayout("rgb", 8, word, tuple(parts[letter] for letter in "rgb"))
 
 
 def _planar(base: str, word: str) -> PixelLayout | None:
@@ -254,6 +281,11 @@ def _samples(rows: NDArray[Any], part: Component, size: tuple[int, int], bits: i
     height, width = size
     samples = rows[:height, part.offset :: part.step][:, :width]
     dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    if part.bits is not None:
+        largest = (1 << part.bits) - 1
+        scaled = (np.arange(largest + 1) * ((1 << bits) - 1) + largest // 2) // largest
+        levels: NDArray[Any] = scaled.astype(dtype)[(samples >> part.shift) & largest]
+        return levels
     if part.shift or samples.dtype.itemsize > dtype.itemsize:
         return ((samples >> part.shift) & ((1 << bits) - 1)).astype(dtype)
     if part.step > 1 or samples.dtype != dtype:
