@@ -28,7 +28,10 @@ _SIGNATURES = (
     (0, b"GIF89a", "GIF"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
     (0, b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (0, b"\xb7\xd8\x00\x20\x37\x49\xda\x11", "WTV"),
+    (0, b"P7\nWIDTH", "PAM"),
     (0, b"\0\0\x01\xba", "MPEG program stream"),
+    (0, b"\xff\x0a", "JPEG XL without a container"),
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
@@ -39,7 +42,9 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif"}
 
 _RIFF = {b"AVI ": "AVI", b"WEBP": "WebP", b"WAVE": "WAV"}
 
-_WEAK = frozenset({"MPEG program stream", "MPEG-TS", "JPEG", "TIFF", "BMP"})
+_WEAK = frozenset(
+    {"MPEG program stream", "MPEG-TS", "JPEG", "JPEG XL without a container", "TIFF", "BMP"}
+)
 """Signatures so short that the first pixels of a picture may look like them."""
 
 _BITMAP_HEADERS = {length.to_bytes(4, "little") for length in (12, 40, 52, 56, 64, 108, 124)}
@@ -64,7 +69,7 @@ _NAMES = {
 }
 """ffmpeg's name of a format: ours."""
 
-_TOO_WILLING = frozenset({"rawvideo", "tty", "cdg", "bin", "adf", "idf"})
+_TOO_WILLING = frozenset({"tty", "cdg", "bin", "adf", "idf"})
 """ffmpeg's formats that take almost any bytes for a drawing."""
 
 _PROBED_BYTES = 4 << 20
@@ -116,7 +121,7 @@ def coded_kind(source: ByteInput, frame_bytes: int | None) -> Kind | None:
     name = container_name(source.head)
     if name is not None:
         fits = frame_bytes and (source.size is None or source.size % frame_bytes == 0)
-        if name not in _WEAK or not fits:
+        if name not in _WEAK or (frame_bytes and not fits):
             return Kind(name)
     if source.size is not None:
         seen = _PROBED_BYTES
@@ -125,21 +130,25 @@ def coded_kind(source: ByteInput, frame_bytes: int | None) -> Kind | None:
     else:
         # A first frame has to come anyway: waiting for it delays nobody.
         seen = min(frame_bytes, _PROBED_BYTES)
-    kind, decodes = _probe(source.look(seen))
+    # Without a name, so that its ending decides nothing.
+    kind, decodes = _probe(io.BytesIO(source.look(seen)))
     if kind is not None and frame_bytes and not decodes and seen < _PROBED_BYTES:
-        kind, decodes = _probe(source.look(_PROBED_BYTES))
+        kind, decodes = _probe(io.BytesIO(source.look(_PROBED_BYTES)))
+    if kind is None and source.size is not None:
+        # Some pictures have no signature (TGA): those are known by the ending.
+        kind, decodes = _probe(f"file:{source.path}")
     if kind is None or (frame_bytes and not decodes):
         return None
-    return kind if name is None else Kind(name)
+    return kind if name is None else Kind(name, kind.format_name)
 
 
-def _probe(head: bytes) -> tuple[Kind | None, bool]:
-    """What ffmpeg takes the bytes for, and whether a picture can be decoded from them."""
+def _probe(file: io.BytesIO | str) -> tuple[Kind | None, bool]:
+    """What ffmpeg takes a file for, and whether a picture can be decoded from it."""
     import av
 
     try:
-        # Without a name, so that its ending decides nothing.
-        container = av.open(io.BytesIO(head), "r", metadata_errors="replace")
+        options = {"pattern_type": "none", "protocol_whitelist": "file"}
+        container = av.open(file, "r", metadata_errors="replace", container_options=options)
     except (av.error.FFmpegError, OSError):
         return None, False
     with container:
@@ -148,7 +157,10 @@ def _probe(head: bytes) -> tuple[Kind | None, bool]:
         if not streams or streams[0].codec_context is None or name in _TOO_WILLING:
             return None, False
         codec = streams[0].codec_context.name
-        known = codec.upper() if name.endswith("_pipe") else f"{codec} ({name})"
+        if codec == "rawvideo":
+            return None, False
+        picture = name in {codec, "image2"} or name.endswith("_pipe")
+        known = codec.upper() if picture else f"{codec} ({name})"
         return Kind(_NAMES.get(name, known), name), _gives_picture(container)
 
 
