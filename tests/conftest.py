@@ -18,7 +18,11 @@ PLACEHOLDER = ROOT / "model" / "tiny" / "mobilesal.onnx"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    offline = pytest.mark.skip(reason="downloads something: run it with -m network")
+    for item in items:
+        if item.get_closest_marker("network") and "network" not in config.option.markexpr:
+            item.add_marker(offline)
     missing = pytest.mark.skip(reason="the C tool's recorded outputs are not here")
     for item in items:
         if item.get_closest_marker("oracle") and not ORACLE.is_dir():
@@ -26,8 +30,11 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_model_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_model_from_outside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     monkeypatch.delenv("VMAF_MOBILESAL_MODEL_PATH", raising=False)
+    monkeypatch.setenv("VMAFSAL_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.conftest import PLACEHOLDER, ROOT, Run, draw_yuv
 from tests.networks import u2netp
 from vmafsal import errors
 from vmafsal.models.sidecar import read_sidecar
-from vmafsal.models.verify import verify
+from vmafsal.verify import verify
 
 PAGES = [path.relative_to(ROOT).as_posix() for path in generate.pages()]
 

@@ -20,7 +20,7 @@ from train.provenance import provenance
 from vmafsal.errors import InputError, UsageError, VmafsalError
 from vmafsal.models.model import Model, load_model
 from vmafsal.models.registry import packaged_registry, read_registry
-from vmafsal.models.verify import Check, verify
+from vmafsal.verify import Check, verify
 
 __all__ = ["SCORE_LIMIT", "check_card", "check_checkpoint", "check_scores", "validate"]
 

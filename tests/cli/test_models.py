@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from tests.conftest import ROOT
 from tests.networks import convolution, node, save, student, u2netp
 from vmafsal.cli.app import app
+from vmafsal.models.add import add_file
+from vmafsal.models.model import load_model
 from vmafsal.models.registry import packaged_registry
-from vmafsal.models.verify import verify
+from vmafsal.verify import verify
 
 TINY = ROOT / "model" / "tiny"
 
@@ -51,6 +53,70 @@ def test_show_a_third_party_model(tmp_path: Path) -> None:
     code, out, _ = invoke("show", u2netp(tmp_path / "u2netp.onnx"))
     assert code == 0
     assert "320x320 only" in out
+
+
+def test_add_list_verify_score_remove(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMAFSAL_MODELS", str(tmp_path / "models"))
+    code, out, err = invoke("add", u2netp(tmp_path / "small.onnx", size=32), "--id", "small")
+    assert (code, err) == (0, "")
+    assert "model_path=small" in out
+    words = " ".join(invoke()[1].replace("│", " ").split())
+    assert "small added not on record" in words
+    assert "Add it with: vmafsal models add u2netp" in words
+    assert "ok     small: trial run" in invoke("verify", "small")[1]
+    scored = CliRunner().invoke(
+        app,
+        [str(clip), "-w", "64", "-h", "48", "-q", "--feature", "mobilesal=model_path=small"],
+    )
+    assert scored.stdout.startswith("saliency_mean: ")
+    (tmp_path / "models" / "small" / "small.onnx").write_bytes(b"damaged")
+    code, out, _ = invoke()
+    assert code == 0
+    assert "damaged" in out
+    code, out, _ = invoke("remove", "small")
+    assert code == 0
+    assert invoke("remove", "small")[0] == 1
+
+
+def test_verify_checks_the_added_models_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMAFSAL_MODELS", str(tmp_path / "models"))
+    add_file(student(tmp_path / "mine.onnx"), lambda model: None)
+    (tmp_path / "models" / "mine" / "mine.onnx").write_bytes(b"damaged")
+    monkeypatch.setattr("vmafsal.verify.verify_registry", lambda folder: iter(()))
+    (failed,) = verify()
+    assert (failed.subject, failed.passed) == ("mine", False)
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "sentence"),
+    [
+        (["add", "u2netp", "--from", "no.onnx"], 1, "no.onnx cannot be read"),
+        (["add", "u2netp", "--id", "other"], 2, "leave --sidecar and --id out"),
+        (["add", "other.onnx", "--from", "x.onnx"], 2, "--from goes with the id of a known model"),
+        (["add", "other"], 1, "The model other does not exist, and no known model"),
+        (["remove", "saliency_student_v3"], 1, "is part of vmafsal"),
+        (["show", "u2netp"], 1, "vmafsal models add u2netp"),
+    ],
+)
+def test_mistakes(args: list[str], status: int, sentence: str) -> None:
+    code, _, err = invoke(*args)
+    assert code == status
+    assert sentence in err
+
+
+@pytest.mark.network
+def test_u2netp_from_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMAFSAL_MODELS", str(tmp_path / "models"))
+    code, out, err = invoke("add", "u2netp")
+    if "could not be fetched" in err:
+        pytest.skip("no network")
+    assert code == 0
+    assert "licence: Apache-2.0" in out
+    assert load_model("u2netp").policy.size == (320, 320)
 
 
 def test_the_packaged_models_are_sound() -> None:

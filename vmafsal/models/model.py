@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmafsal.errors import ModelError
+from vmafsal.models.added import added_entry, added_ids, models_folder, owner
 from vmafsal.models.contract import check_contract, check_operators
 from vmafsal.models.graph import derive_stride, dimensions, operators, parameter_count
 from vmafsal.models.registry import Entry, packaged_registry
@@ -19,7 +20,7 @@ from vmafsal.models.weights import digest_model, external_weights
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["Model", "load_model", "resolve_model"]
+__all__ = ["Model", "load_model", "read_network", "resolve_model"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,12 @@ class Model:
 
     @cached_property
     def stride(self) -> int:
-        """Height and width must be multiples of this: the sidecar's word, else the graph's."""
+        """Height and width must be multiples of this: the sidecar's word, else the graph's.
+
+        1 for a model of one size, which is the size that it needs.
+        """
+        if self.policy.size is not None:
+            return 1
         return self.sidecar.stride or derive_stride(self.proto, self.sidecar.input_name)
 
     @cached_property
@@ -82,9 +88,10 @@ def resolve_model(spec: str | None) -> tuple[Path, Entry | None]:
     """Find the file behind a path, an id, or nothing (the packaged default).
 
     Args:
-        spec: path of an ONNX file, or an id from the registry; None or "" for the default.
+        spec: path of an ONNX file, or the id of a packaged or added model; None or "" for the
+            default.
     Returns:
-        its path and, for a packaged model, its registry entry.
+        its path and, for a packaged or added model, its entry.
     Raises:
         ModelError: if there is no such file and no such id.
     """
@@ -94,14 +101,22 @@ def resolve_model(spec: str | None) -> tuple[Path, Entry | None]:
         return registry.folder / entry.onnx, entry
     # os.path: pathlib raises where a name is too long for the disk.
     path = Path(os.path.expanduser(spec))
-    if os.path.exists(path):
-        return path, registry.owner(path)
+    added = added_ids()
+    if os.path.isfile(path) or (os.path.exists(path) and spec not in (*registry.ids, *added)):
+        return path, registry.owner(path) or owner(path)
     if path.name != spec or path.suffix == ".onnx":
         raise ModelError(
             f"The model {spec} does not exist. Give the path of an ONNX file or one of the ids "
             "that `vmafsal models` lists."
         )
-    entry = registry.find(spec)
+    if spec in added and (entry := added_entry(spec)):
+        return models_folder() / spec / entry.onnx, entry
+    if spec not in registry.ids and (external := registry.external(spec)):
+        raise ModelError(
+            f"{spec} is not part of vmafsal. `vmafsal models add {spec}` fetches it "
+            f"(licence {external.license}, {external.bytes / 1e6:.1f} MB)."
+        )
+    entry = registry.find(spec, added)
     return registry.folder / entry.onnx, entry
 
 
@@ -109,24 +124,26 @@ def load_model(spec: str | None = None) -> Model:
     """Load a model and check it before anything runs it.
 
     Args:
-        spec: path of an ONNX file, or an id from the registry; None for the packaged default.
+        spec: as resolve_model takes it.
     Returns:
-        the model; its bytes matched the registry's sha256 where it stands in the registry.
+        the model; it matched the sha256 on record, if it is a packaged or added one.
     Raises:
         ModelError: if it is missing, damaged, not allowed, or does not keep the contract.
     """
     path, entry = resolve_model(spec)
-    data = _read(path)
-    sha256 = hashlib.sha256(data).hexdigest()
-    sidecar = read_sidecar(path)
-    proto = _parse(data, path)
-    weights = external_weights(proto, path)
+    proto, sha256, weights = read_network(path)
     digest = digest_model(sha256, weights)
     if entry is not None and digest != entry.sha256:
+        remedy = (
+            f"Add it again after `vmafsal models remove {entry.id}`."
+            if entry.status == "added"
+            else "Install vmafsal again."
+        )
         raise ModelError(
             f"The model {path.name} is not the one in the registry: its sha256 is {digest}, not "
-            f"{entry.sha256}. Install vmafsal again."
+            f"{entry.sha256}. {remedy}"
         )
+    sidecar = read_sidecar(path)
     _load_weights(proto, path)
     check_operators(proto, path.name)
     check_contract(proto, sidecar, path.name)
@@ -140,6 +157,21 @@ def load_model(spec: str | None = None) -> Model:
         sidecar=sidecar,
         entry=entry,
     )
+
+
+def read_network(path: Path) -> tuple[ModelProto, str, dict[str, Path]]:
+    """Read an ONNX file, its external weights left where they are.
+
+    Args:
+        path: of the file.
+    Returns:
+        the network, the sha256 of its file, and what external_weights finds.
+    Raises:
+        ModelError: if it is missing, damaged, or wants weights from outside its folder.
+    """
+    data = _read(path)
+    proto = _parse(data, path)
+    return proto, hashlib.sha256(data).hexdigest(), external_weights(proto, path)
 
 
 def _read(path: Path) -> bytes:

@@ -1,8 +1,8 @@
-"""The models in the package: registry.json, and where its files are."""
+"""registry.json: the models in the package, and those that may be added to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from vmafsal.errors import ModelError
-from vmafsal.models.fields import known_keys, read_object, text, whole_number
-from vmafsal.models.sidecar import is_model_id
+from vmafsal.models.fields import known_keys, object_field, read_object, text, whole_number
+from vmafsal.models.sidecar import is_model_id, parse_sidecar
 
-__all__ = ["Entry", "Registry", "packaged_registry", "parse_entry", "read_registry"]
+__all__ = [
+    "Entry",
+    "External",
+    "Registry",
+    "packaged_registry",
+    "parse_entry",
+    "read_registry",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,31 @@ class Entry:
     smoke: bool
     """True for a placeholder, whose numbers mean nothing."""
     status: str
-    """production, superseded or smoke."""
+    """production, superseded or smoke; added for one that a person added."""
+    source: str = ""
+    """Where its weights come from; "" for the project's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A third party's model that is not in the package: what it is and where it can be had."""
+
+    id: str
+    sha256: str
+    """Of the ONNX file."""
+    bytes: int
+    """Its length."""
+    license: str
+    source: str
+    """The project that trained it."""
+    url: str
+    """Where the file lies."""
+    wheel: str
+    """A package on the Python package index that holds the same file, as pip takes it."""
+    member: str
+    """The file's name inside that package."""
+    sidecar: Mapping[str, Any]
+    """How it is to be run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +71,30 @@ class Registry:
     folder: Path
     default: str
     entries: tuple[Entry, ...]
+    externals: tuple[External, ...] = ()
 
-    def find(self, model_id: str) -> Entry:
+    def external(self, model_id: str) -> External | None:
+        """The external model of an id, or None."""
+        return next((known for known in self.externals if known.id == model_id), None)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its models."""
+        return [entry.id for entry in self.entries]
+
+    def find(self, model_id: str, others: Iterable[str] = ()) -> Entry:
         """The entry of a model id.
 
+        Args:
+            model_id: to look for.
+            others: more ids that may have been meant.
         Raises:
             ModelError: if there is none, with the nearest id.
         """
         for entry in self.entries:
             if entry.id == model_id:
                 return entry
-        ids = [entry.id for entry in self.entries]
+        ids = [*self.ids, *others]
         near = get_close_matches(model_id, ids, 1)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(ids)}."
         raise ModelError(f"No model is called {model_id}, and no file either. {hint}")
@@ -87,14 +131,18 @@ def read_registry(folder: Path) -> Registry:
     path = folder / "registry.json"
     try:
         raw = read_object(path)
-        models = raw.get("models")
-        if not isinstance(models, list):
-            raise ValueError("models is a list of entries")
+        models, externals = raw.get("models"), raw.get("external", [])
+        if not isinstance(models, list) or not isinstance(externals, list):
+            raise ValueError("models and external are lists of entries")
         return Registry(
             folder=folder,
             default=text(raw.get("default"), "default"),
             entries=tuple(
                 parse_entry(entry, f"models[{place}]") for place, entry in enumerate(models)
+            ),
+            externals=tuple(
+                _parse_external(entry, f"external[{place}]")
+                for place, entry in enumerate(externals)
             ),
         )
     except ValueError as error:
@@ -112,21 +160,40 @@ def parse_entry(raw: object, where: str) -> Entry:
     Raises:
         ValueError: naming the field that is wrong.
     """
-    if not isinstance(raw, Mapping):
-        raise ValueError(f"{where} is an object")
-    names = tuple(Entry.__dataclass_fields__)
-    known_keys(raw, where, names)
-    for name in names:
-        if name not in raw:
-            raise ValueError(f"{where} has no {name}")
-    entry: dict[str, Any] = {name: raw[name] for name in names}
-    for name in ("id", "onnx", "sha256", "kind", "license", "status"):
+    entry = _fields(raw, where, Entry, optional=("source",))
+    for name in ("kind", "status"):
         text(entry[name], f"{where}.{name}")
     whole_number(entry["opset"], f"{where}.opset")
     if not isinstance(entry["smoke"], bool):
         raise ValueError(f"{where}.smoke is true or false")
-    if not is_model_id(entry["id"]):
-        raise ValueError(f"{where}.id is made of letters, digits, '_', '.' and '-', at most 64")
-    if not is_model_id(entry["onnx"].removesuffix(".onnx")):
+    onnx = text(entry["onnx"], f"{where}.onnx")
+    if not is_model_id(onnx.removesuffix(".onnx")):
         raise ValueError(f"{where}.onnx is the name of a file in the same folder")
     return Entry(**entry)
+
+
+def _parse_external(raw: object, where: str) -> External:
+    external = _fields(raw, where, External)
+    for name in ("url", "wheel", "member"):
+        text(external[name], f"{where}.{name}")
+    whole_number(external["bytes"], f"{where}.bytes")
+    parse_sidecar(object_field(external, "sidecar"), external["id"])
+    return External(**external)
+
+
+def _fields(
+    raw: object, where: str, kind: type[Any], optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The fields of an entry, of which those that both kinds have are checked."""
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"{where} is an object")
+    names = tuple(kind.__dataclass_fields__)
+    known_keys(raw, where, names)
+    for name in names:
+        if name not in raw and name not in optional:
+            raise ValueError(f"{where} has no {name}")
+    for name in ("id", "sha256", "license", "source"):
+        text(raw.get(name, ""), f"{where}.{name}")
+    if not is_model_id(raw["id"]):
+        raise ValueError(f"{where}.id is made of letters, digits, '_', '.' and '-', at most 64")
+    return dict(raw)

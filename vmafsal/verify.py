@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 
 from vmafsal.errors import ModelError, VmafsalError
 from vmafsal.infer.session import Session
+from vmafsal.models.added import added_ids
 from vmafsal.models.model import Model, load_model
 from vmafsal.models.registry import Entry, packaged_registry, read_registry
 
-__all__ = ["Check", "verify", "verify_file", "verify_registry"]
+__all__ = ["Check", "try_model", "verify", "verify_file", "verify_registry"]
 
 _TRIAL_SIZES = ((64, 64), (96, 160), (216, 384))
 
@@ -34,19 +36,22 @@ class Check:
 
 
 def verify(path: str | None = None) -> list[Check]:
-    """Check the packaged registry, another folder with a registry.json, or one ONNX file.
+    """Check all packaged and added models, a folder with a registry.json, or one model.
 
     Args:
-        path: a folder, a file or a model's id; None for the packaged registry.
+        path: a folder, a file or a model's id; None for all packaged and added models.
     Returns:
         every check, passed or not.
     Raises:
         ModelError: if there is no such folder, file or id.
     """
     if path is None:
-        return list(verify_registry(packaged_registry().folder))
+        checks = list(verify_registry(packaged_registry().folder))
+        for model_id in added_ids():
+            checks += verify_file(model_id)
+        return checks
     folder = Path(path)
-    if folder.is_dir():
+    if os.path.isdir(folder) and path not in (*packaged_registry().ids, *added_ids()):
         if not (folder / "registry.json").is_file():
             raise ModelError(f"The folder {path} holds no registry.json. Name an ONNX file in it.")
         return list(verify_registry(folder))
@@ -89,7 +94,7 @@ def verify_file(path: str) -> Iterator[Check]:
 
     def load() -> str:
         model.append(load_model(path))
-        return f"sha256 {model[0].sha256}, operators {', '.join(model[0].operator_names)}"
+        return f"sha256 {model[0].digest}, operators {', '.join(model[0].operator_names)}"
 
     check = _attempt(Path(path).stem, "contract", load)
     yield check
@@ -97,7 +102,7 @@ def verify_file(path: str) -> Iterator[Check]:
         if model[0].sidecar.path is not None:
             sidecar = model[0].sidecar.path
             yield _attempt(model[0].id, "sidecar", lambda: _validate(sidecar, "sidecar"))
-        yield _attempt(model[0].id, "trial run", lambda: _try(model[0]))
+        yield _attempt(model[0].id, "trial run", lambda: try_model(model[0]))
 
 
 def _verify_entry(folder: Path, entry: Entry) -> Iterator[Check]:
@@ -110,9 +115,9 @@ def _verify_entry(folder: Path, entry: Entry) -> Iterator[Check]:
     def load() -> str:
         model.append(load_model(str(path)))
         loaded = model[0]
-        if loaded.sha256 != entry.sha256:
-            raise ModelError(f"its sha256 is {loaded.sha256}, not {entry.sha256}")
-        return loaded.sha256
+        if loaded.digest != entry.sha256:
+            raise ModelError(f"its sha256 is {loaded.digest}, not {entry.sha256}")
+        return loaded.digest
 
     check = _attempt(entry.id, "sha256 and contract", load)
     yield check
@@ -123,7 +128,7 @@ def _verify_entry(folder: Path, entry: Entry) -> Iterator[Check]:
     }
     yield Check(entry.id, "opset", opsets == {entry.opset}, f"{sorted(opsets)}")
     yield Check(entry.id, "sidecar id", model[0].sidecar.id == entry.id, model[0].sidecar.id)
-    yield _attempt(entry.id, "trial run", lambda: _try(model[0]))
+    yield _attempt(entry.id, "trial run", lambda: try_model(model[0]))
 
 
 def _attempt(subject: str, name: str, look: Callable[[], str]) -> Check:
@@ -149,8 +154,16 @@ def _validate(path: Path, definition: str) -> str:
     return path.name
 
 
-def _try(model: Model) -> str:
-    """Run it on noise of several sizes; its answers must lie in [0, 1]."""
+def try_model(model: Model) -> str:
+    """Run a model on noise of several sizes, on the CPU.
+
+    Args:
+        model: to be tried.
+    Returns:
+        what was found, as a sentence.
+    Raises:
+        ModelError: if it fails, or a value of a map lies outside [0, 1].
+    """
     session = Session(model, "cpu")
     noise = np.random.default_rng(0)
     sizes = [model.policy.size] if model.policy.size else _TRIAL_SIZES
