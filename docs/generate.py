@@ -322,12 +322,6 @@ def join_demo() -> str:
         return f"```console\n$ {score}\n$ {join}\n{_run(join, place)}```\n"
 
 
-def verified() -> str:
-    """What `vmafsal models verify` says."""
-    with _workplace() as place:
-        return f"```console\n$ vmafsal models verify\n{_run('vmafsal models verify', place)}```\n"
-
-
 @contextmanager
 def _workplace() -> Iterator[Path]:
     """A folder of its own with the repository's clips in it."""
@@ -369,7 +363,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "default-model": default_model,
     "demo": demo,
     "join-demo": join_demo,
-    "verified": verified,
     "sizing": lambda: size_up(newest_reports()),
 }
 """Name of each generated part, and what writes it."""

@@ -109,8 +109,8 @@ def resolve_model(spec: str | None) -> tuple[Path, Entry | None]:
             f"The model {spec} does not exist. Give the path of an ONNX file or one of the ids "
             "that `vmafsal models` lists."
         )
-    if spec in added and (entry := added_entry(spec)):
-        return models_folder() / spec / entry.onnx, entry
+    if spec in added and (own := added_entry(spec)):
+        return models_folder() / spec / own.onnx, own
     if spec not in registry.ids and (external := registry.external(spec)):
         raise ModelError(
             f"{spec} is not part of vmafsal. `vmafsal models add {spec}` fetches it "
