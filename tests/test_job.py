@@ -61,6 +61,12 @@ def test_the_order_of_model_paths() -> None:
     assert one(variable="").model_path is None
 
 
+def test_feature_params_without_their_feature_are_refused() -> None:
+    with pytest.raises(UsageError, match="give --feature psnr too"):
+        one(params=("psnr:short_side=native",))
+    assert one("psnr", params=("psnr:short_side=64",)) == Feature(short_side=64, kind="psnr")
+
+
 def test_feature_params_hold_for_every_feature() -> None:
     features = parse_features(
         ["mobilesal=model_path=a", "mobilesal=model_path=b:name=b:color=bt709"],
@@ -74,7 +80,8 @@ def test_feature_params_hold_for_every_feature() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("psnr", "`vmaf`.*`vmafsal join`"),
+        ("float_ssim", "`vmaf`.*`vmafsal join`"),
+        ("psrn", "Did you mean psnr"),
         ("mobilsal", "Did you mean mobilesal"),
         ("mobilesal=colour=bt601", "no option 'colour'.*Did you mean color"),
         ("mobilesal=model_path=a.onnx:colour=bt601", "Did you mean color"),

@@ -9,10 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from vmafsal.errors import UsageError
 from vmafsal.options import nearest
 
-__all__ = ["FEATURE", "MODEL_VARIABLE", "read_features"]
+__all__ = ["FEATURE", "FEATURES", "MODEL_VARIABLE", "PSNR", "read_features"]
 
 FEATURE = "mobilesal"
-"""The only feature; its name in libvmaf."""
+"""Saliency of the distorted video; its name in libvmaf."""
+
+PSNR = "psnr"
+"""PSNR of the luma, also weighted by the saliency of the reference."""
+
+FEATURES = (FEATURE, PSNR)
 
 MODEL_VARIABLE = "VMAF_MOBILESAL_MODEL_PATH"
 """The environment variable that names a model, as the C extractor reads it."""
@@ -23,54 +28,62 @@ def read_features(
     feature_params: Iterable[str],
     environment: Mapping[str, str],
     keys: Sequence[str],
-) -> list[dict[str, str]]:
-    """Read the options of each feature.
+) -> list[tuple[str, dict[str, str]]]:
+    """Read the names and options of features.
 
     Args:
         features: texts such as "mobilesal=model_path=X:color=bt601:name=a".
-        feature_params: texts such as "mobilesal:model_path=X"; they hold for every feature that
-            does not say otherwise.
+        feature_params: texts such as "mobilesal:model_path=X"; they hold for every feature of
+            that name that does not say otherwise.
         environment: where VMAF_MOBILESAL_MODEL_PATH is looked up.
         keys: that a feature may have; "model_path" is one of them.
     Returns:
-        For each feature, and at least once, the values that are not empty, by key.
+        For each feature, and at least once, its name and the values that are not empty, by key.
     Raises:
         UsageError: for another feature or an unknown key.
     """
-    shared: dict[str, str] = {}
+    shared: dict[str, dict[str, str]] = {name: {} for name in FEATURES}
+    given = []
     for text in feature_params:
         name, _, options = text.partition(":")
         _check_feature(name, "--feature_params", ":")
-        shared |= _read_options(options, keys)
-    shared["model_path"] = shared.get("model_path") or environment.get(MODEL_VARIABLE, "")
+        given.append(name)
+        shared[name] |= _read_options(name, options, keys)
+    for values in shared.values():
+        values["model_path"] = values.get("model_path") or environment.get(MODEL_VARIABLE, "")
     read = []
     for text in features or (FEATURE,):
         name, _, options = text.partition("=")
         _check_feature(name, "--feature", "=")
-        own = {key: value for key, value in _read_options(options, keys).items() if value}
-        read.append({key: value for key, value in (shared | own).items() if value})
+        own = {key: value for key, value in _read_options(name, options, keys).items() if value}
+        read.append((name, {key: value for key, value in (shared[name] | own).items() if value}))
+    for name in given:
+        if name not in {feature for feature, _ in read}:
+            raise UsageError(
+                f"--feature_params {name}: does nothing alone: give --feature {name} too."
+            )
     return read
 
 
 def _check_feature(name: str, option: str, separator: str) -> None:
-    if name == FEATURE:
+    if name in FEATURES:
         return
-    if re.match(rf"{FEATURE}[:=]", name):
+    if match := re.match(rf"({'|'.join(FEATURES)})[:=]", name):
         raise UsageError(
-            f"After {option} {FEATURE} comes {separator!r}: "
-            f"{option} {FEATURE}{separator}model_path=…"
+            f"After {option} {match[1]} comes {separator!r}: "
+            f"{option} {match[1]}{separator}model_path=…"
         )
     if not name:
         raise UsageError(f"{option} names no feature: give {option} {FEATURE}, or leave it out.")
-    if nearest(name, [FEATURE]):
-        raise UsageError(f"There is no feature {name}. Did you mean {FEATURE}?")
+    if near := nearest(name, FEATURES):
+        raise UsageError(f"There is no feature {name}. Did you mean {near}?")
     raise UsageError(
-        f"The feature {name} is not ours: vmafsal computes {FEATURE} alone. Score {name} with "
+        f"The feature {name} is not ours: vmafsal computes {FEATURE} and {PSNR}. Score {name} with "
         "`vmaf`, then put the two logs together with `vmafsal join`."
     )
 
 
-def _read_options(text: str, keys: Sequence[str]) -> dict[str, str]:
+def _read_options(feature: str, text: str, keys: Sequence[str]) -> dict[str, str]:
     r"""key=value pairs between colons; `\:`, `\=` and `\\` stand for themselves."""
     if not text:
         return {}
@@ -99,11 +112,11 @@ def _read_options(text: str, keys: Sequence[str]) -> dict[str, str]:
                 if near
                 else f"It takes {', '.join(keys)}; a colon in a path is written \\: ."
             )
-            raise UsageError(f"{FEATURE} has no option {key!r}. {hint}")
+            raise UsageError(f"{feature} has no option {key!r}. {hint}")
         if not equals:
-            raise UsageError(f"The option {key} of {FEATURE} needs a value: {key}=…")
+            raise UsageError(f"The option {key} of {feature} needs a value: {key}=…")
         if key in options:
-            raise UsageError(f"The option {key} of {FEATURE} is given twice.")
+            raise UsageError(f"The option {key} of {feature} is given twice.")
         options[key] = _unescape(value)
     return options
 

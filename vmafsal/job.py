@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmafsal.errors import UsageError
-from vmafsal.feature_spec import FEATURE, MODEL_VARIABLE, read_features
+from vmafsal.feature_spec import FEATURE, MODEL_VARIABLE, PSNR, read_features
 from vmafsal.options import Option, Place, option, options_of
 
 if TYPE_CHECKING:
@@ -116,14 +116,21 @@ class Feature:
         choices=("true", "false"),
     )
 
+    kind: Literal["mobilesal", "psnr"] = "mobilesal"
+    """What is computed: numbers of the distorted video's map, or PSNR weighted by the
+    reference's."""
+
     def __post_init__(self) -> None:
         for row in FEATURE_OPTIONS:
-            row.check_value(getattr(self, row.name), FEATURE)
+            row.check_value(getattr(self, row.name), self.kind)
+        if self.kind == PSNR and self.stats:
+            raise UsageError(f"stats describes a map of the distorted video: ask {FEATURE} for it.")
 
     @property
     def column(self) -> str:
-        """Name of the feature in the log."""
-        return f"saliency_mean_{self.name}" if self.name else "saliency_mean"
+        """Name of the feature's first column in the log."""
+        first = "psnr_y" if self.kind == PSNR else "saliency_mean"
+        return f"{first}_{self.name}" if self.name else first
 
 
 FEATURE_OPTIONS = options_of(Feature)
@@ -243,6 +250,10 @@ class Job:
             )
         if not self.features:
             raise UsageError("There is no feature to extract.")
+        if self.reference is None and any(feature.kind == PSNR for feature in self.features):
+            raise UsageError(
+                f"--feature {PSNR} compares with a reference: name it with --reference."
+            )
         columns = [feature.column for feature in self.features]
         for column in columns:
             if columns.count(column) > 1:
@@ -266,8 +277,9 @@ _FEATURES = (
     Option(
         name="feature",
         kind="texts",
-        metavar=f"{FEATURE}[=KEY=VALUE:…]",
-        help=f"How to compute saliency, by the keys {', '.join(o.name for o in FEATURE_OPTIONS)}. "
+        metavar=f"{FEATURE}|{PSNR}[=KEY=VALUE:…]",
+        help=f"What to compute: {FEATURE} is saliency, and {PSNR} is PSNR of the luma, whole and "
+        f"weighted by saliency. Keys: {', '.join(o.name for o in FEATURE_OPTIONS)}. "
         "Repeat it with another name for another column.",
         group=MODEL,
         places=_COMMANDS,
@@ -452,6 +464,9 @@ def parse_features(
     rows = {row.name: row for row in FEATURE_OPTIONS}
     read = read_features(features, feature_params, environment, tuple(rows))
     return tuple(
-        Feature(**{key: rows[key].parse(value) for key, value in options.items()})
-        for options in read
+        Feature(
+            **{key: rows[key].parse(value) for key, value in options.items()},
+            kind="psnr" if name == PSNR else "mobilesal",
+        )
+        for name, options in read
     )

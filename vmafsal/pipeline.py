@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmafsal.features.frame import FrameFeatures
+from vmafsal.features.psnr import Psnr, psnr
 from vmafsal.features.saliency import CHANGES, MEAN, STATS, saliency_mean
 from vmafsal.infer.network import Network
 from vmafsal.infer.plan import batch_size_of
@@ -79,6 +80,21 @@ class Column:
         return cls(
             network, tagged({**MEAN, **STATS} if stats else MEAN), tagged(CHANGES if stats else {})
         )
+
+    @classmethod
+    def of_psnr(cls, network: Network, tag: str | None = None) -> Self:
+        """The numbers of features/psnr.py, weighted by the reference's map.
+
+        Args, order: as of_saliency().
+        """
+        names = tuple(f"{name}_{tag}" if tag else name for name in Psnr._fields)
+
+        def compare(saliency: Map, pair: Pair) -> dict[str, float]:
+            assert pair.reference is not None
+            lumas = pair.reference.planes[0], pair.distorted.planes[0]
+            return dict(zip(names, psnr(*lumas, saliency, pair.distorted.bit_depth), strict=True))
+
+        return cls(network, of_pictures=compare, picture_names=names, subject="reference")
 
     @property
     def names(self) -> list[str]:

@@ -163,6 +163,11 @@ class Run:
         try:
             if self._reference is not None:
                 check_pair(self._reference, self._distorted)
+                if self.info.chroma == "rgb" and any(one.kind == "psnr" for one in job.features):
+                    raise InputError(
+                        f"{label(job.distorted)} is RGB and has no luma, which psnr needs. Convert "
+                        "both videos first, for example with ffmpeg -pix_fmt yuv444p."
+                    )
             self._comparison = ComparedSequence(job, self._distorted, self._reference)
             self._load()
             self._pipeline = Pipeline(
@@ -369,8 +374,11 @@ class Run:
             )
             model = session.model
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
-            self._columns[feature.column] = Column.of_saliency(
-                Network(session, policy), feature.name, stats=feature.stats
+            network = Network(session, policy)
+            self._columns[feature.column] = (
+                Column.of_psnr(network, feature.name)
+                if feature.kind == "psnr"
+                else Column.of_saliency(network, feature.name, stats=feature.stats)
             )
             self.models[feature.column] = model
             if model.smoke and model.id not in told:
@@ -391,7 +399,7 @@ class Run:
             "range": policy.range,
             "short_side": policy.short_side or "native",
             "stride": model.stride,
-            "stats": len(self._columns[column].names) > 1,
+            "stats": bool(self._columns[column].of_change),
         }
 
     def _features(self) -> Generator[FrameFeatures]:

@@ -63,6 +63,8 @@ def divide(job: Job, seconds: float) -> list[Part]:
     """
     if any(feature.stats for feature in job.features):
         raise InexactError("saliency_change of a frame needs the frame before it")
+    if any(feature.kind == "psnr" for feature in job.features):
+        raise InexactError("psnr decodes the reference from its beginning")
     with ExitStack() as stack:
         # No picture is decoded here, so that nobody has to see whether a GPU could.
         software = replace(job, hwaccel="none")
