@@ -13,7 +13,7 @@ from vmafsal.errors import UsageError
 if TYPE_CHECKING:
     from vmafsal.video.frame import Frame
 
-__all__ = ["COLOR_MAPS", "colored", "encode_jpeg", "enlarged", "overlay", "rgb_of"]
+__all__ = ["COLOR_MAPS", "colored", "encode_jpeg", "encode_png", "enlarged", "overlay", "rgb_of"]
 
 Map = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -128,4 +128,19 @@ def encode_jpeg(picture: Picture, quality: int = 85, longest: int | None = None)
         image.thumbnail((longest, longest))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def encode_png(picture: Picture) -> bytes:
+    """A picture as a PNG file.
+
+    Args:
+        picture: uint8 [H, W, 3].
+    """
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
