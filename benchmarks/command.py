@@ -108,7 +108,7 @@ def extract(
 
     Args:
         clip: raw if it ends in .yuv.
-        size: (width, height), told for raw video.
+        size: (width, height), given for raw video.
         subject: the model to run.
         frames: score only so many; 0 is all.
         checkout: run the code of another checkout instead of the installed command.

@@ -1,4 +1,4 @@
-"""python -m benchmarks.compare A B: two reports side by side, or two commits by turns."""
+"""python -m benchmarks.compare A B: two reports side by side, or two commits in turns."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def compare(
     rounds: Annotated[int, typer.Option(help="For commits: the best of so many.", min=1)] = 3,
     clips: Annotated[Path, typer.Option(help="Folder for the clips.")] = ROOT / "runs" / "bench",
 ) -> None:
-    """Compare two reports of `python -m benchmarks`, or measure two commits by turns.
+    """Compare two reports of `python -m benchmarks`, or measure two commits in turns.
 
     The figures of two reports were measured at different times, maybe on different machines.
-    Two commits are measured now, A B A B, so that both meet the machine in the same mood.
+    Two commits are measured now, A B A B, so that a busy moment slows both alike.
     """
     files = [name.endswith(".json") for name in (a, b)]
     if any(files) != all(files):
@@ -89,7 +89,7 @@ def compare_commits(
     folder: Path,
     run_seconds: float = RUN_SECONDS,
 ) -> Iterator[Row]:
-    """Measure two commits by turns, each from its own files, with this harness.
+    """Measure two commits in turns, each from its own files, with this harness.
 
     Args:
         a, b: commits of this repository.

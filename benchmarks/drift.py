@@ -15,7 +15,7 @@ import typer
 __all__ = ["draw", "main"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-"""One a model, told apart by colour-blind eyes too (Okabe, Ito, "Color Universal Design", 2008)."""
+"""One a model, also for colour-blind readers (Okabe, Ito, "Color Universal Design", 2008)."""
 
 
 def draw(rows: Sequence[dict[str, Any]], out: Path) -> None:

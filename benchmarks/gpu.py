@@ -43,7 +43,7 @@ def bench_gpu(
         typer.Option(help="The figures, as .json and .md; in benchmarks/results otherwise."),
     ] = None,
 ) -> None:
-    """Measure a GPU: with and without fused graph, TF32 and CUDA graphs, beside its ceilings."""
+    """Measure a GPU: with and without fused graph and TF32, beside its ceilings."""
     kind, index = parse_device(device)
     if kind not in ("cpu", "cuda"):
         raise typer.BadParameter(f"--device takes cuda, cuda:N or cpu, not {device}.")

@@ -1,4 +1,4 @@
-"""Starts a program, waits, and tells what it cost. Run as `python -I -S launch.py REPORT PROGRAM…`.
+"""Runs a program and writes what it cost. Run as `python -I -S launch.py REPORT PROGRAM…`.
 
 Linux counts in a process's peak memory what the process that started it had held, up to the
 moment the program is loaded. So the harness starts nothing itself: this file, which imports

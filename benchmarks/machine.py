@@ -107,7 +107,7 @@ def slug(machine: dict[str, Any]) -> str:
 
 
 def _processor() -> str:
-    """The processor's name; Linux tells family and model too, which clouds leave out of it."""
+    """The processor's name; Linux gives family and model too, which clouds leave out."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Measures one row after the other: the command, and the floor beside it, by turns."""
+"""Measures one row after the other: the command, and the floor beside it, in turns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUN_SECONDS = 4.0
 """About so long a run takes at the most: slow models are measured on fewer frames."""
 
 _TENSOR = ("height", "width", "batch_size", "threads", "at_once")
-"""What floor.py is told of the tensors, and how they are run."""
+"""What floor.py takes: the shape of the tensors, and how they are run."""
 
 _SHARED = ("resample", "colour", "features")
 """Stages that cost the same from every kind of file."""
@@ -73,7 +73,7 @@ def measure(
         folder: for the clips.
         sizes: of the clips; two frames at least.
         models: to run.
-        rounds: each round runs the command and the floor once, by turns.
+        rounds: each round runs the command and the floor once, in turns.
         peak: of the machine, in GFLOP/s.
         kinds: of files.
         tell: called with a line on what begins now.
@@ -114,7 +114,7 @@ def _rows(
     looks: list[dict[str, Any]] = []
     floors: list[Times] = []
     for _ in range(rounds):
-        # By turns, so that stages, floor and command meet the machine in the same mood.
+        # By turns, so that a busy moment slows stages, floor and command alike.
         facts = worker(
             "stages",
             clips={kind: str(path) for kind, path in clips.items()},

@@ -206,6 +206,25 @@ class Job:
     frame_skip_dist: int = _input(
         "number", 0, "Leave out the first N frames of the distorted video.", least=0
     )
+    start: float | None = _input(
+        "seconds",
+        None,
+        "Begin with the first picture shown at this time or later, in both videos.",
+        metavar="SECONDS|HH:MM:SS.MS",
+    )
+    duration: float | None = _input(
+        "seconds",
+        None,
+        "End so long after that.",
+        metavar="SECONDS|HH:MM:SS.MS",
+    )
+    framerate: float | None = _input(
+        "rate",
+        None,
+        "Frames per second of raw YUV, which --start, --duration and the times in logs need.",
+        metavar="FPS",
+        logged=False,
+    )
     subsample: int = _input(
         "number", 1, "Score every N-th frame; frames keep their numbers.", least=1
     )
@@ -248,6 +267,7 @@ class Job:
                 "Only one of reference and distorted can be standard input; give a path for the "
                 "other one."
             )
+        self._check_range()
         if not self.features:
             raise UsageError("There is no feature to extract.")
         if self.reference is None and any(feature.kind == PSNR for feature in self.features):
@@ -261,6 +281,21 @@ class Job:
                     f"Two features would write the column {column}. Give all but one of them a "
                     f"name: --feature {FEATURE}=model_path=…:name=b"
                 )
+
+    def _check_range(self) -> None:
+        """Times and frame counts say the same thing in two ways: one of them is taken."""
+        for time, counts in (
+            ("start", ("frame_skip_dist", "frame_skip_ref")),
+            ("duration", ("frame_cnt",)),
+        ):
+            for count in counts:
+                if getattr(self, time) is not None and getattr(self, count):
+                    raise UsageError(
+                        f"--{time} and --{count} both say which frames are compared. Leave one of "
+                        "them out."
+                    )
+        if self.duration == 0:
+            raise UsageError("--duration 0 leaves nothing to compare. Leave it out for all.")
 
     def settings(self) -> dict[str, Any]:
         """The options that a log names among its settings, by name."""
@@ -329,6 +364,15 @@ LOG_OPTIONS = (
         default=False,
         help="Print a line of JSON for each frame as soon as it is scored: to --output if that "
         "ends in .ndjson or .jsonl, else to standard output.",
+        group=LOG,
+        places=frozenset({"score"}),
+    ),
+    Option(
+        name="times",
+        kind="flag",
+        default=False,
+        help="Write pts_time, in seconds from the first picture shown, into JSON. Tidy CSV, "
+        "Parquet and JSON lines hold it anyway.",
         group=LOG,
         places=frozenset({"score"}),
     ),

@@ -8,6 +8,8 @@ documentation are all made from it.
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass
 from difflib import SequenceMatcher
@@ -24,11 +26,14 @@ __all__ = [
     "nearest",
     "option",
     "options_of",
+    "read_rate",
+    "read_seconds",
     "whole_number",
 ]
 
-Kind = Literal["number", "text", "path", "flag", "texts"]
-"""What an option's value is: int, str, str that names a file, bool, or a list of str."""
+Kind = Literal["number", "seconds", "rate", "text", "path", "flag", "texts"]
+"""What an option's value is: int; float in seconds, also written as hh:mm:ss.ms; float in frames
+per second, also written as a fraction; str; str that names a file; bool; or a list of str."""
 
 Place = Literal["score", "batch", "manifest", "python"]
 """Where an option may be given: `vmafsal`, `vmafsal batch`, a manifest's column, `extract()`."""
@@ -108,6 +113,12 @@ class Option:
             return None
         if self.kind == "number":
             return value if value in self.choices else self._read_number(value)
+        if self.kind in _DECIMALS:
+            words, read = _DECIMALS[self.kind]
+            try:
+                return read(value)
+            except (ValueError, ZeroDivisionError):
+                raise ValueError(f"{words}, not {value!r}") from None
         if self.kind == "flag":
             if str(value).lower() not in _FLAGS:
                 raise ValueError(f"true or false, not {value!r}")
@@ -153,6 +164,8 @@ class Option:
         if self.kind == "number":
             if value not in self.choices and not self._holds(value):
                 raise UsageError(f"{name} is {self._numbers}, not {value!r}.")
+        elif self.kind in _DECIMALS:
+            self._check_decimal(name, value)
         elif self.kind == "flag":
             if not isinstance(value, bool):
                 raise UsageError(f"{name} is true or false, not {value!r}.")
@@ -168,6 +181,12 @@ class Option:
             )
         if self.check is not None:
             self.check(value)
+
+    def _check_decimal(self, name: str, value: Any) -> None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        least = 0.0 if self.kind == "seconds" else 1e-3
+        if not is_number or not math.isfinite(value) or value < least:
+            raise UsageError(f"{name} is {_DECIMALS[self.kind][0]}, not {value!r}.")
 
     def _holds(self, value: Any) -> bool:
         """Whether it is a number, and in range."""
@@ -248,3 +267,40 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     best = max(known, key=likeness, default=None)
     return best if best is not None and likeness(best) >= _NEAR else None
+
+
+def read_seconds(value: Any) -> float:
+    """A time or a duration in seconds: 90, 90.5, 1:30, 00:01:30.500.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    match = _CLOCK.fullmatch(str(value).strip())
+    if match is None:
+        raise ValueError(f"{value!r} is no time")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    if (match[2] and seconds >= 60) or (match[1] and minutes >= 60):
+        raise ValueError(f"{value!r} is no time")
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def read_rate(value: Any) -> float:
+    """Frames per second: 25, 23.976, 24000/1001.
+
+    Raises:
+        ValueError, ZeroDivisionError: if it is none.
+    """
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is no rate")
+    above, slash, below = str(value).strip().partition("/")
+    return float(above) / float(below) if slash else float(above)
+
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
+
+_DECIMALS: dict[str, tuple[str, Callable[[Any], float]]] = {
+    "seconds": ("a time in seconds or as hh:mm:ss.ms", read_seconds),
+    "rate": ("a frame rate such as 25 or 24000/1001", read_rate),
+}

@@ -125,6 +125,7 @@ class _Answer:
     """What a worker knows of one frame."""
 
     index: int
+    time: float | None
     metrics: dict[str, float]
     maps: dict[str, Map]
     pair: Pair | None
@@ -183,7 +184,7 @@ class Pipeline:
         with closing(self._run(pairs, maps, False, patience)) as answers:
             for answer in answers:
                 yield FrameFeatures(
-                    answer.index, answer.metrics, answer.maps[first] if maps else None
+                    answer.index, answer.metrics, answer.maps[first] if maps else None, answer.time
                 )
 
     def maps(self, pairs: Iterable[Pair], *, patience: float = 2.0) -> Generator[MappedFrame]:
@@ -200,7 +201,7 @@ class Pipeline:
                     answer.pair.distorted,
                     answer.pair.reference,
                     answer.maps,
-                    FrameFeatures(answer.index, answer.metrics),
+                    FrameFeatures(answer.index, answer.metrics, pts_time=answer.time),
                 )
 
     def _run(
@@ -230,8 +231,9 @@ class Pipeline:
         }
         measured = any(column.of_pictures for column in self._columns.values())
         answers = [
-            _Answer(pair.distorted.index, {}, {}, pair if keep_pairs or measured else None)
+            _Answer(frame.index, frame.time, {}, {}, pair if keep_pairs or measured else None)
             for pair in pairs
+            for frame in [pair.distorted]
         ]
         pairs.clear()
         for name, column in self._columns.items():

@@ -22,7 +22,7 @@ from vmafsal.pipeline import Column, MappedFrame, Pipeline
 from vmafsal.video import Source, check_pair, open_pipes, open_source
 from vmafsal.video.base import label
 from vmafsal.video.pipe import PipePair
-from vmafsal.video.sequence import ComparedSequence, Pair
+from vmafsal.video.sequence import ComparedSequence, Pair, in_frames
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -88,6 +88,7 @@ def open_job_video(
         height=job.height,
         chroma=job.pixel_format or "420",
         bit_depth=job.bitdepth or 8,
+        framerate=job.framerate,
         stream=job.stream,
         role=role,
         # Most references are not decoded at all.
@@ -162,13 +163,15 @@ class Run:
                 raise
         try:
             if self._reference is not None:
-                check_pair(self._reference, self._distorted)
-                if self.info.chroma == "rgb" and any(one.kind == "psnr" for one in job.features):
+                psnr = any(one.kind == "psnr" for one in job.features)
+                check_pair(self._reference, self._distorted, pixels_for="psnr" if psnr else None)
+                if psnr and self.info.chroma == "rgb":
                     raise InputError(
                         f"{label(job.distorted)} is RGB and has no luma, which psnr needs. Convert "
                         "both videos first, for example with ffmpeg -pix_fmt yuv444p."
                     )
-            self._comparison = ComparedSequence(job, self._distorted, self._reference)
+            self._counted = in_frames(job, self._distorted, self._reference)
+            self._comparison = ComparedSequence(self._counted, self._distorted, self._reference)
             self._load()
             self._pipeline = Pipeline(
                 self._columns, self.info.height, self.info.width, job.batch_size
@@ -303,6 +306,10 @@ class Run:
             "provider": self.provider,
             "settings": {
                 **self.job.settings(),
+                # What --start and --duration came to, so that logs join by frame number.
+                "frame_cnt": self._counted.frame_cnt,
+                "frame_skip_ref": self._counted.frame_skip_ref,
+                "frame_skip_dist": self._counted.frame_skip_dist,
                 "threads": self._session.threads,
                 "batch_size": self._pipeline.batch_size,
                 "tf32": self._session.tf32,

@@ -39,7 +39,15 @@ ANY = frozenset(option.name for option in OPTIONS)
 
 C = TypeVar("C", bound=Callable[..., None])
 
-_KINDS: dict[str, Any] = {"number": int, "text": str, "path": str, "flag": bool, "texts": list[str]}
+_KINDS: dict[str, Any] = {
+    "number": int,
+    "seconds": float,
+    "rate": float,
+    "text": str,
+    "path": str,
+    "flag": bool,
+    "texts": list[str],
+}
 
 
 def takes_options(place: Place, only: Container[str] = ANY) -> Callable[[C], C]:
@@ -76,7 +84,7 @@ def _parameter(option: Option) -> Parameter:
         value = value | None
     described = typer.Option(
         *option.flags,
-        parser=_parser(option) if option.kind == "number" else None,
+        parser=_parser(option) if option.kind in ("number", "seconds", "rate") else None,
         metavar=option.value_name or None,
         help=option.help,
         rich_help_panel=option.group,

@@ -113,6 +113,7 @@ def _run(
     job: Job,
     output: str | None,
     ndjson: bool,
+    times: bool,
     precision: str | None,
     quiet: bool,
     **formats: bool,
@@ -147,7 +148,7 @@ def _run(
         _tell_news(result, told, quiet)
         log = result.log()
         if file is not None:
-            file.write(encode_log(log, fmt, number))
+            file.write(encode_log(log, fmt, number, times))
             file.commit()
         pooled = {name: values["mean"] for name, values in log.pooled().items()}
         if file is None and stream is None:

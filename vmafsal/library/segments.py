@@ -167,7 +167,7 @@ def join_parts(
         "notices": list(dict.fromkeys(notice for one in facts for notice in one["notices"])),
     }
     frames = [
-        FrameFeatures(part.first + frame.index, frame.metrics)
+        FrameFeatures(part.first + frame.index, frame.metrics, pts_time=frame.pts_time)
         for part, log in zip(parts, logs, strict=True)
         for frame in log.frames
     ]

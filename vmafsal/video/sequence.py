@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmafsal.errors import InputError
 from vmafsal.job import Job
 from vmafsal.video.base import Source, label
 from vmafsal.video.frame import Frame
 
-__all__ = ["ComparedSequence", "Pair"]
+__all__ = ["ComparedSequence", "Pair", "in_frames"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,51 @@ class ComparedSequence:
             f"{label(shorter.info.path)} is the shorter of the two: the run ended with its last "
             f"frame, and what {label(longer.info.path)} holds beyond it was left out."
         )
+
+
+def in_frames(job: Job, distorted: Source, reference: Source | None) -> Job:
+    """A job with --start and --duration as numbers of frames of its videos.
+
+    Args:
+        job: what was asked.
+        distorted, reference: open sources, of which nothing has been read yet.
+    Returns:
+        the job with frame_skip_dist, frame_skip_ref and frame_cnt in their place.
+    Raises:
+        InputError: if a video does not tell when its pictures are shown, or ends before that.
+    """
+    if job.start is None and job.duration is None:
+        return job
+    start = job.start or 0.0
+    skip = _position(distorted, start)
+    skip_reference = _position(reference, start) if reference is not None else 0
+    count = job.frame_cnt
+    if job.duration is not None:
+        count = distorted.position_at(start + job.duration) - skip
+        if count <= 0:
+            raise InputError(
+                f"No picture of {label(distorted.info.path)} is shown in the {job.duration:g} s "
+                f"after {start:g} s. Take a longer --duration."
+            )
+    return replace(
+        job,
+        start=None,
+        duration=None,
+        frame_skip_dist=skip,
+        frame_skip_ref=skip_reference,
+        frame_cnt=count,
+    )
+
+
+def _position(source: Source, start: float) -> int:
+    position = source.position_at(start)
+    count = source.count() if position else None
+    if count is not None and position >= count:
+        raise InputError(
+            f"{label(source.info.path)} ends before --start {start:g} s: it holds {count} "
+            f"frame{'s' if count != 1 else ''}. Begin earlier."
+        )
+    return position
 
 
 def _length(source: Source | None, skip: int, option: str) -> int | None:
