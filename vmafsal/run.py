@@ -183,10 +183,15 @@ class Run:
     @property
     def files(self) -> list[str]:
         """Every file that the run reads or looks for; no output may replace one of them."""
-        videos = (self.job.distorted, self.job.reference)
+        videos = [
+            path
+            for source in (self._distorted, self._reference)
+            if source is not None
+            for path in source.files
+        ]
         models = [path for model in self.models.values() for path in model.files]
         sidecars = [model.path.with_suffix(".json") for model in self.models.values()]
-        return [path for path in videos if path is not None] + [*map(str, models + sidecars)]
+        return [*videos, *map(str, models + sidecars)]
 
     @property
     def provider(self) -> str:

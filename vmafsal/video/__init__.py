@@ -10,6 +10,7 @@ from vmafsal.video.base import STDIN, Source, SourceInfo, label
 from vmafsal.video.container import ContainerSource
 from vmafsal.video.files import ByteInput, open_bytes, open_pipes
 from vmafsal.video.hardware import AcceleratedSource
+from vmafsal.video.images import ImageSource, is_image_pattern
 from vmafsal.video.kinds import coded_kind, container_name
 from vmafsal.video.pair import check_pair
 from vmafsal.video.pipe import PipePair
@@ -42,7 +43,8 @@ def open_source(
     """Open a video: Y4M or a container by what its bytes say, else raw YUV.
 
     Args:
-        path: a file, a named pipe, or "-" for standard input.
+        path: a file, a named pipe, "-" for standard input, or the pattern of an image sequence,
+            such as img_%04d.png.
         width, height: of raw video, in pixels. For Y4M they must agree with its header.
         chroma, bit_depth: of raw video: 420, 422, 444 or 400; 8, 10, 12 or 16.
         stream: which video stream of a container, from 0; cover art does not count.
@@ -50,7 +52,7 @@ def open_source(
         hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
             can. Raw video and Y4M need no decoding.
         gpu: number of the GPU that decodes.
-        framerate: frames per second of raw video; containers and Y4M tell it themselves.
+        framerate: frames per second of raw video and image sequences; others tell it themselves.
         pipes: from open_pipes(), where this is one video of a pair.
     Returns:
         A source to be closed, or used in a with statement.
@@ -64,17 +66,30 @@ def open_source(
     for name, value in (("--width", width), ("--height", height)):
         if value is not None:
             check_size(name, value)
+    if is_image_pattern(path):
+        if stream:
+            raise UsageError(f"--stream is for containers; {path} is an image sequence.")
+        return _sized(ImageSource(path, framerate), width, height)
     source = open_bytes(path, pipes)
     try:
         video = _open(source, width, height, chroma, bit_depth, stream, hwaccel, gpu, framerate)
     except BaseException:
         source.close()
         raise
+    return _sized(video, width, height)
+
+
+def _sized(video: Source, width: int | None, height: int | None) -> Source:
+    """The video, if its size is the one given.
+
+    Raises:
+        InputError: if it is not.
+    """
     found = video.info
     if (width or found.width, height or found.height) != (found.width, found.height):
         video.close()
         raise InputError(
-            f"{label(path)} is {found.width}x{found.height} by its own header, not "
+            f"{label(found.path)} is {found.width}x{found.height} by its own header, not "
             f"{width or '?'}x{height or '?'}: leave out --width and --height."
         )
     return video

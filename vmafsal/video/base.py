@@ -77,6 +77,11 @@ class Source(ABC):
         """"cuda" where a GPU decodes, in ffmpeg's words."""
         self._used = False
 
+    @property
+    def files(self) -> list[str]:
+        """The files that it reads, which no output may replace."""
+        return [] if self.info.path == STDIN else [self.info.path]
+
     def frames(self, *, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
         """The frames start, start + step, ... below stop, as range() would count them.
 
