@@ -33,7 +33,7 @@ class Summary(NamedTuple):
     n: int
     """Frames with a finite value."""
     mean: float | None
-    """None, as all that follows, where n is 0."""
+    """None, as all that follows, where n is 0 or the figure leaves the range of a double."""
     harmonic: float | None
     """n / sum(1 / (value + 1)) - 1, libvmaf's harmonic_mean."""
     min: float | None
@@ -60,18 +60,16 @@ def summarise(values: Iterable[float]) -> Summary:
         return Summary(0, *[None] * 9)
     pooled = pool(finite)
     column = np.asarray(finite, dtype=np.float64)
-    p1, p5, median, p95 = (float(value) for value in np.percentile(column, (1, 5, 50, 95)))
+    with np.errstate(all="ignore"):
+        p1, p5, median, p95 = np.percentile(column, (1, 5, 50, 95))
+        stdev = column.std()
+    figures = (
+        *(pooled["mean"], pooled["harmonic_mean"], pooled["min"]),
+        *(p1, p5, median, p95, pooled["max"], stdev),
+    )
+    # A sum of huge values leaves the range of a double.
     return Summary(
-        n=len(finite),
-        mean=pooled["mean"],
-        harmonic=pooled["harmonic_mean"],
-        min=pooled["min"],
-        p1=p1,
-        p5=p5,
-        median=median,
-        p95=p95,
-        max=pooled["max"],
-        stdev=float(column.std()),
+        len(finite), *(float(value) if math.isfinite(value) else None for value in figures)
     )
 
 
