@@ -78,3 +78,16 @@ def test_refusals(arguments: list[str | Path], code: int, sentence: str) -> None
     found, _, err = invoke(*arguments)
     assert found == code
     assert sentence in err
+
+
+def test_videos_that_have_no_pixels_in_common_are_refused(tmp_path: Path) -> None:
+    clips = []
+    for width, chroma, size in ((64, "420", 64 * 72), (32, "420", 32 * 72), (64, "444", 64 * 144)):
+        clips.append(tmp_path / f"{width}_{chroma}.y4m")
+        header = f"YUV4MPEG2 W{width} H48 F25:1 Ip C{chroma}\nFRAME\n"
+        clips[-1].write_bytes(header.encode() + bytes(size))
+    for other in clips[1:]:
+        code, _, err = invoke("-r", clips[0], "-d", other, "--feature", "psnr")
+        assert code == 1
+        assert "psnr" in err
+        assert err.count("\n") == 1

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 import typer
 from typer.core import TyperGroup
 
-from vmafsal.cli import batch, join, models, report, roi, score, stats, worst
+from vmafsal.cli import batch, compose, join, models, report, roi, score, stats, worst
 from vmafsal.cli.console import say
 from vmafsal.errors import VmafsalError
 from vmafsal.options import nearest
@@ -105,6 +105,7 @@ app = typer.Typer(
 )
 app.command("score", cls=score.ScoreCommand, epilog=score.EPILOG)(sentences(score.score))
 app.command("batch")(sentences(batch.batch))
+app.command("compose")(sentences(compose.compose))
 app.command("join")(sentences(join.join))
 app.command("stats")(sentences(stats.stats))
 app.command("worst")(sentences(worst.worst))

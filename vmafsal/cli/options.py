@@ -21,6 +21,7 @@ MAP_OPTIONS = frozenset(
         "height",
         "pixel_format",
         "bitdepth",
+        "framerate",
         "stream",
         "hwaccel",
         "feature",
