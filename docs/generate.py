@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that the program itself knows.
+"""Writes the parts of the documentation that follow from the program.
 
 `python -m docs.generate` (or `make docs`) fills every place between two markers
 
@@ -88,7 +88,7 @@ def fill(page: str) -> str:
     Args:
         page: its text.
     Returns:
-        the text; a part that says the same as before stays as it was, to the byte.
+        the text; a part with the same content keeps its bytes.
     """
 
     def renew(match: re.Match[str]) -> str:
@@ -194,7 +194,7 @@ def _letter_last(name: str) -> bool:
 
 
 def _value(param: Any) -> str:
-    """What stands for an option's value: its own word, its choices, or its kind."""
+    """What stands for an option's value: its metavar, its choices, or its kind."""
     if param.metavar:
         return str(param.metavar)
     kind = param.type_descriptor.annotation

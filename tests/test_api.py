@@ -1,4 +1,4 @@
-"""The Python door."""
+"""extract() and what it returns."""
 
 from __future__ import annotations
 

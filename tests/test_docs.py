@@ -1,4 +1,4 @@
-"""The documentation says what the program does: options, figures, commands, links."""
+"""The documentation agrees with the program: options, figures, commands, links."""
 
 from __future__ import annotations
 

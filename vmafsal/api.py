@@ -48,9 +48,9 @@ def extract(
             are not kept in the run's `frames`.
         options: those of the command line, under the same names; see PYTHON_OPTIONS.
     Returns:
-        A lazy run: facts now, FrameFeatures as it is iterated.
+        A run with the facts about the video; iterating it scores the frames.
     Raises:
-        VmafsalError: whatever is wrong, as a sentence with its remedy.
+        VmafsalError: with a message that names the remedy.
     """
     _check_names(options)
     models: dict[str, str | None]
@@ -81,7 +81,6 @@ def _check_names(options: Mapping[str, Any]) -> None:
         if name not in known:
             near = nearest(name, known)
             hint = f". Did you mean {near!r}?" if near else ""
-            # As Python says it of any function.
             raise TypeError(f"extract() got an unexpected keyword argument {name!r}{hint}")
 
 

@@ -1,13 +1,13 @@
-"""Everything that can go wrong for a person, as one tree of exceptions.
+"""The errors that a user can correct, as one tree of exceptions.
 
 VmafsalError            exit status
 ├── UsageError          2  the command line does not make sense
 ├── InputError          1  a video or a log cannot be read as asked
-├── ModelError          1  a model is missing, damaged or not what it says
+├── ModelError          1  a model is missing, damaged or differs from its record
 ├── DeviceError         1  the device asked for is not there
 └── OutputError         1  a result cannot be written
 
-The message is one or two sentences: what is the matter, and what to do about it.
+The message is one or two sentences: a fact, and what to do about it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class VmafsalError(Exception):
-    """A sentence for a person, with its remedy."""
+    """An error whose message is for the user, with a remedy."""
 
     exit_code = 1
 

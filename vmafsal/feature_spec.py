@@ -91,9 +91,8 @@ def _read_options(feature: str, text: str, keys: Sequence[str]) -> dict[str, str
     first, _, path = text.partition("=")
     others_known = any(piece.partition("=")[0] in keys for piece in pieces[1:])
     if first == "model_path" and not others_known:
-        # A path may hold colons and equals signs: alone, it takes the whole tail. A tail that is
-        # no file and reads like another option (a word near a known one, or a plain value where
-        # the end of a path would be) is a misspelt option.
+        # A path may hold colons and equals signs, so that a lone model_path is the whole text.
+        # Where there is no such file, a piece that looks like key=value is a misspelt option.
         misspelt = any(
             nearest(piece.partition("=")[0], keys) or re.fullmatch(r"[a-z_]+=[^/\\.]*", piece)
             for piece in pieces[1:]

@@ -1,4 +1,4 @@
-"""Output files: whole or absent, and never in the place of a file that the run reads.
+"""Output files: whole or absent, and never replacing a file that the run reads.
 
 A file is written under a temporary name beside its destination and renamed when it is complete.
 The writer holds a lock on the temporary file until then, so that `remove_leftovers` can tell the
@@ -153,7 +153,7 @@ class WholeFile:
 
 
 def open_output(path: str, inputs: Iterable[str | Path] = ()) -> WholeFile:
-    """Open an output, so that a run knows before its work that the result can be written.
+    """Open an output before the work is done for it.
 
     Args:
         path: of the output; "-" is standard output. A symbolic link is followed.
@@ -187,8 +187,8 @@ def check_destination(path: str, inputs: Iterable[str | Path] = ()) -> str | Non
     Args:
         path: of the output; "-" is standard output.
         inputs: every file that the run reads; "-" is standard input. The output may not be any of
-            them, by whatever name: links and the case of letters are seen through. A file that is
-            looked for and not there may be listed too.
+            them, under any name: links are followed. A file that the run looks for may be listed
+            even where it does not exist.
     Returns:
         The regular file to write, links followed; None for standard output, a pipe or a device,
         which are written to directly.

@@ -1,4 +1,4 @@
-"""One option of a run: what it is called, what it takes, and what it means, wherever it is given.
+"""One option of a run: its names, its values and its meaning.
 
 `vmafsal.job` holds the table of options. The command lines of `vmafsal` and `vmafsal batch`, the
 columns of a manifest, `extract()`, the settings in a log, the identity of a scored clip and the
@@ -41,7 +41,7 @@ Place = Literal["score", "batch", "manifest", "python"]
 ANYWHERE: frozenset[Place] = frozenset({"score", "batch", "manifest", "python"})
 
 _NEAR = 0.7
-"""Likeness from which a known word is proposed: --widht gives --width, --start not --stream."""
+"""Least likeness of a word that is proposed: --widht gives --width, --start not --stream."""
 
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -139,7 +139,7 @@ class Option:
             raise ValueError(f"{self._numbers}, not {value!r}") from None
 
     def parse(self, value: Any) -> Any:
-        """As read, with a sentence for the person who gave the value.
+        """As read, but with the name of the option in the error.
 
         Raises:
             UsageError: saying what it should be.
@@ -245,16 +245,16 @@ def whole_number(value: Any) -> int:
         try:
             return int(value, 0)
         except ValueError:
-            return int(value, 10)  # 0123, which C would take as octal and nobody means so
+            return int(value, 10)  # 0123 is 123 here; C would read it as octal
     raise ValueError(f"{value!r} is not a whole number")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """What a person meant by a word that is not known; None where nothing is near.
+    """The known word that is most like another one; None where none is like it.
 
     Args:
-        word: as it was given.
-        known: what it could have been. Hyphens and underscores make no difference.
+        word: as the user gave it.
+        known: words to choose from. Hyphens and underscores make no difference.
     """
 
     def bare(text: str) -> str:

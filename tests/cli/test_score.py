@@ -1,4 +1,4 @@
-"""The main command, as a person or a script calls it."""
+"""`vmafsal VIDEO`: options, outputs and streams."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def test_a_terminal_gets_a_progress_bar(clip: Path, tmp_path: Path) -> None:
     try:
         while chunk := os.read(main, 4096):
             seen += chunk
-    except OSError:  # Linux's way to say that the other side is closed
+    except OSError:  # on Linux, the other side is closed
         pass
     os.close(main)
     assert process.wait(60) == 0

@@ -50,7 +50,7 @@ class DefaultToScore(TyperGroup):
         return args
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. An unknown option gets a sentence that proposes a near one alone."""
+        """Run the command. For an unknown option, propose only one that is like it."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -72,7 +72,7 @@ class DefaultToScore(TyperGroup):
 
 
 def sentences(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what a person can mend into a sentence and an exit status."""
+    """Print errors that the user can correct, and end with their exit status."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees: sentences on standard error, and a progress bar on a terminal."""
+"""Standard error: messages, and progress on a terminal."""
 
 from __future__ import annotations
 

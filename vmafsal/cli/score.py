@@ -46,12 +46,12 @@ _STREAM_ENDINGS = (".ndjson", ".jsonl")
 
 
 class ScoreCommand(TyperCommand):
-    """Is called by the program's name alone."""
+    """The command that needs no name."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """Go by the program's name: usage lines leave `score` out."""
+        """Leave `score` out of usage lines."""
         return super().make_context(parent.info_name if parent else info_name, args, **extra)
 
 
@@ -138,14 +138,14 @@ def _run(
             check_destination(stream_to, result.files)
         file = stack.enter_context(open_output(log_to, result.files)) if log_to else None
         fmt = choose_format(log_to, **formats)  # after the check that no input is replaced
-        told = _tell_news(result, 0, quiet)
+        shown = _show_notices(result, 0, quiet)
         with progress(result, quiet) as frames:
             for frame in frames:
                 if stream is not None:
                     stream.write(frame)
                     if stream.reader_gone and file is None:
                         return
-        _tell_news(result, told, quiet)
+        _show_notices(result, shown, quiet)
         log = result.log()
         if file is not None:
             file.write(encode_log(log, fmt, number, times))
@@ -158,11 +158,11 @@ def _run(
             _close(result, pooled, number)
 
 
-def _tell_news(result: Run, told: int, quiet: bool) -> int:
-    """Say the notices that are new; returns how many were said so far."""
+def _show_notices(result: Run, shown: int, quiet: bool) -> int:
+    """Print the notices after the first `shown`; returns how many there are."""
     notices = result.notices
     if not quiet:
-        for notice in notices[told:]:
+        for notice in notices[shown:]:
             say(notice)
     return len(notices)
 
