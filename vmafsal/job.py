@@ -24,6 +24,7 @@ __all__ = [
     "ACCEPTED",
     "FEATURE",
     "FEATURE_OPTIONS",
+    "FORMATS",
     "JOB_OPTIONS",
     "LOG_OPTIONS",
     "MODEL_VARIABLE",
@@ -338,25 +339,30 @@ _GPUMASK = Option(
     places=_COMMANDS,
 )
 
+FORMATS = {
+    "json": "Write JSON.",
+    "xml": "Write XML.",
+    "csv": "Write CSV.",
+    "tidy": "Write CSV without the comma at the end of each line.",
+    "sub": "Write subtitles (MicroDVD).",
+}
+"""The flags that name a log's format, and what they mean."""
+
 LOG_OPTIONS = (
     Option(
         name="output",
         kind="text",
         letter="-o",
         metavar="FILE",
-        help="Where the log goes; - is standard output. Its ending names the format. Without it "
-        "the pooled value is printed, or the log where a format is named.",
+        help="Where the log goes; - is standard output. Its ending names the format: .json, .xml, "
+        ".csv, .sub, .ndjson, .jsonl, .parquet, .pq. Without it the pooled value is printed, or "
+        "the log where a flag names its format.",
         group=LOG,
         places=frozenset({"score", "manifest"}),
     ),
     *(
         Option(name=name, kind="flag", default=False, help=help, group=LOG, places=_COMMANDS)
-        for name, help in (
-            ("json", "Write JSON."),
-            ("xml", "Write XML."),
-            ("csv", "Write CSV."),
-            ("sub", "Write subtitles (MicroDVD)."),
-        )
+        for name, help in FORMATS.items()
     ),
     Option(
         name="ndjson",

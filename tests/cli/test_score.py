@@ -9,11 +9,9 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
-
 from tests.command import DEMO, PRINT_PEAK, SIZE, invoke, scores
 from tests.conftest import PLACEHOLDER, Run, draw_yuv
-from vmafsal import __version__, read_log
+from vmafsal import __version__
 
 
 def test_the_line_that_everybody_comes_with(vmafsal: Run, clip: Path, tmp_path: Path) -> None:
@@ -64,42 +62,6 @@ def test_vmafs_other_options_get_one_notice(clip: Path, tmp_path: Path) -> None:
     assert code == 0
     (notice,) = (line for line in err.splitlines() if "ignored" in line)
     assert notice.startswith("vmafsal: --model, --cpumask, --no_prediction mean nothing here")
-
-
-@pytest.mark.parametrize(
-    ("flags", "name", "begin"),
-    [
-        ((), "a.json", '{\n  "version": "vmafsal '),
-        ((), "a.xml", '<VMAF version="vmafsal '),
-        ((), "a.csv", "Frame,saliency_mean,\n0,"),
-        ((), "a.sub", "{0}{1}frame: 0|saliency_mean: "),
-        ((), "a", "{\n"),
-        ((), "a.ndjson", '{"frameNum": 0, '),
-        (("--json",), "a.txt", "{\n"),
-        (("--csv",), "a.json", "Frame,"),
-        (("--xml",), "a", "<VMAF"),
-        (("--sub",), "a", "{0}{1}"),
-        (("--json",), "a.csv", "{\n"),
-    ],
-)
-def test_formats(flags: tuple[str, ...], name: str, begin: str, clip: Path, tmp_path: Path) -> None:
-    assert invoke(clip, *SIZE, "-q", "-o", tmp_path / name, *flags) == (0, "", "")
-    assert (tmp_path / name).read_text().startswith(begin)
-
-
-def test_unknown_ending(clip: Path, tmp_path: Path) -> None:
-    code, out, err = invoke(clip, *SIZE, "-q", "-o", tmp_path / "a.txt")
-    assert (code, out) == (2, "")
-    assert "names no log format: use .json, .xml, .csv, .sub, .ndjson, .jsonl, .parquet" in err
-    assert not (tmp_path / "a.txt").exists()
-
-
-def test_parquet(clip: Path, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
-    assert invoke(clip, *SIZE, "-q", "-o", tmp_path / "a.parquet")[0] == 0
-    assert invoke(clip, *SIZE, "-q", "-o", tmp_path / "a.json", "--precision", "max")[0] == 0
-    table, log = read_log(tmp_path / "a.parquet"), read_log(tmp_path / "a.json")
-    assert table.column("saliency_mean") == log.column("saliency_mean")
 
 
 def test_standard_output(clip: Path) -> None:

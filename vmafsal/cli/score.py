@@ -121,23 +121,28 @@ def _run(
     from vmafsal.files import check_destination, open_output
     from vmafsal.logs import choose_format, encode_log, parse_precision
     from vmafsal.logs.ndjson import FrameStream
+    from vmafsal.logs.parquet import check_parquet
     from vmafsal.process import own_process
     from vmafsal.run import Run
 
     own_process()
     number = parse_precision(precision)
-    choose_format(None, **formats)  # refuses two formats before anything is opened
-    videos = [path for path in (job.reference, job.distorted) if path is not None]
+    named = [job.distorted, job.reference, *(feature.model_path for feature in job.features)]
+    inputs = [path for path in named if path is not None]
     stream_to, log_to = _destinations(output, ndjson, any(formats.values()))
     with ExitStack() as stack:
-        stream = stack.enter_context(FrameStream(stream_to, number, videos)) if stream_to else None
+        stream = stack.enter_context(FrameStream(stream_to, number, inputs)) if stream_to else None
         if log_to or not stream_to:
-            check_destination(log_to or "-", videos)  # before a model is loaded for nothing
+            check_destination(log_to or "-", inputs)  # before a model is loaded for nothing
+        fmt = choose_format(log_to, **formats)
+        if fmt == "parquet":
+            check_parquet()
+            if precision is not None:
+                raise UsageError("Parquet holds every digit: leave --precision out.")
         result = stack.enter_context(Run(job))
         if stream_to:
             check_destination(stream_to, result.files)
         file = stack.enter_context(open_output(log_to, result.files)) if log_to else None
-        fmt = choose_format(log_to, **formats)  # after the check that no input is replaced
         shown = _show_notices(result, 0, quiet)
         with progress(result, quiet) as frames:
             for frame in frames:

@@ -14,12 +14,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from vmafsal.errors import InputError, UsageError, VmafsalError
-from vmafsal.job import OPTIONS, Feature, Job, build_job
+from vmafsal.job import FORMATS, OPTIONS, Feature, Job, build_job
 from vmafsal.logs import LogFormat, choose_format, parse_precision
 
 __all__ = ["COLUMNS", "SUMMARIES", "Clip", "read_clips"]
-
-_FORMATS = ("xml", "json", "csv", "sub")
 
 _ROWS = {row.name: row for row in OPTIONS if "manifest" in row.places}
 
@@ -109,7 +107,8 @@ def read_clips(
 
 def choose_ending(options: Mapping[str, Any]) -> str:
     """The ending of a log that is not named: that of the format asked for, else .json."""
-    return "." + choose_format(None, **{flag: bool(options.get(flag)) for flag in _FORMATS})
+    fmt = choose_format(None, **{flag: bool(options.get(flag)) for flag in FORMATS})
+    return ".csv" if fmt == "tidy" else f".{fmt}"
 
 
 def _read_manifest(path: str, problems: list[str]) -> list[_Row]:
@@ -255,7 +254,7 @@ def _name_outputs(rows: Iterable[_Row], ending: str, problems: list[str]) -> lis
     for place, (row, stem) in enumerate(zip(rows, stems, strict=True)):
         if stem is None:
             continue
-        named = any(row.options.get(flag) for flag in _FORMATS)
+        named = any(row.options.get(flag) for flag in FORMATS)
         try:
             own = choose_ending(row.options) if named else ending
         except VmafsalError as error:
@@ -282,9 +281,9 @@ def _inside(output: str, place: str, problems: list[str]) -> str | None:
 
 def _clip(row: _Row, output: str, defaults: Mapping[str, Any]) -> Clip:
     options = {key: value for key, value in row.options.items() if key != "output"}
-    flags = _FORMATS if any(flag in options for flag in _FORMATS) else ()
+    flags = tuple(FORMATS) if any(flag in options for flag in FORMATS) else ()
     merged = {key: value for key, value in defaults.items() if key not in flags} | options
-    format_flags = {flag: bool(merged.pop(flag, False)) for flag in _FORMATS}
+    format_flags = {flag: bool(merged.pop(flag, False)) for flag in FORMATS}
     precision = merged.pop("precision", None)
     parse_precision(precision)
     job = build_job(**merged)
