@@ -150,6 +150,7 @@ class Pipeline:
         networks = [column.network for column in self._columns.values()]
         plans = [network.session.plan for network in networks]
         self._workers = min(plan.workers for plan in plans)
+        self._ahead = min(plan.ahead for plan in plans)
         sizes = [network.view.picture_size(height, width) for network in networks]
         self.batch_size = batch_size or min(
             batch_size_of(rows * columns_, plan.batch_pixels)
@@ -212,7 +213,8 @@ class Pipeline:
 
         batches = _batched(pairs, self.batch_size)
         before: dict[str, Map] = {}
-        with closing(in_order(batches, bring, self._workers, patience=patience)) as answered:
+        answered = in_order(batches, bring, self._workers, ahead=self._ahead, patience=patience)
+        with closing(answered):
             for answers in answered:
                 for answer in answers:
                     yield self._with_changes(answer, before)

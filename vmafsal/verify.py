@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vmafsal.errors import ModelError, VmafsalError
+from vmafsal.infer.network import check_range
 from vmafsal.infer.session import Session
 from vmafsal.models.added import added_ids
 from vmafsal.models.model import Model, load_model
@@ -170,7 +171,5 @@ def try_model(model: Model) -> str:
     for size in sizes:
         height, width = (-(-side // model.stride) * model.stride for side in size)
         saliency = session.run(noise.standard_normal((1, 3, height, width), np.float32))
-        low, high = float(saliency.min()), float(saliency.max())
-        if not (low >= 0 and high <= 1 + 1e-6):
-            raise ModelError(f"at {width}x{height} it answers from {low:g} to {high:g}")
+        check_range(float(saliency.min()), float(saliency.max()), model)
     return f"finite and in [0, 1] at {', '.join(f'{width}x{height}' for height, width in sizes)}"

@@ -10,11 +10,11 @@ from vmafsal.infer.plan import Plan, batch_size_of, plan
 @pytest.mark.parametrize(
     ("short_side", "on_cpu", "expected"),
     [
-        (192, True, Plan(4, 1, 4, 1 << 16)),
-        (512, True, Plan(4, 1, 4, 1 << 16)),
-        (513, True, Plan(2, 4, 1, 1 << 19)),
-        (None, True, Plan(2, 4, 1, 1 << 19)),
-        (192, False, Plan(2, 4, 1, 1 << 19)),
+        (192, True, Plan(4, 1, 4, 2, 1 << 16)),
+        (512, True, Plan(4, 1, 4, 2, 1 << 16)),
+        (513, True, Plan(2, 4, 1, 1, 1 << 19)),
+        (None, True, Plan(2, 4, 1, 1, 1 << 19)),
+        (192, False, Plan(2, 4, 1, 2, 1 << 19)),
     ],
 )
 def test_small_pictures_get_a_thread_each(

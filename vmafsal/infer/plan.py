@@ -23,6 +23,8 @@ class Plan:
     """Of ONNX Runtime, within one inference."""
     at_once: int
     """Inferences at the same time."""
+    ahead: int
+    """Batches that may wait for a worker, or answers for whoever takes them."""
     batch_pixels: int
     """Frames are put into one batch up to so many pixels, as the model sees them."""
 
@@ -35,13 +37,15 @@ def available_cores() -> int:
 def plan(short_side: int | None, *, on_cpu: bool, threads: int) -> Plan:
     """The policy of all threading.
 
-    | device | model sees | workers | inferences at once | threads of each | pixels a batch |
-    |---|---|---|---|---|---|
-    | CPU | up to 512 | threads | threads | 1 | 65,536 |
-    | CPU | more, or native | 2 | 1 | threads | 524,288 |
-    | GPU | anything | 2 | 1 | threads | 524,288 |
+    | device | model sees | workers | inferences | threads of each | ahead | batch |
+    |---|---|---|---|---|---|---|
+    | CPU | up to 512 | threads | threads | 1 | 2 | 65,536 |
+    | CPU | more, or native | 2 | 1 | threads | 1 | 524,288 |
+    | GPU | anything | 2 | 1 | threads | 2 | 524,288 |
 
-    "Sees" is the short side, in pixels; native is the frame's own size.
+    What the model sees is a short side in pixels; native is the frame's own size. Inferences are
+    those at the same time. Ahead are batches that wait for a worker, or whose answers wait to be
+    taken. A batch is filled up to so many pixels.
 
     A small picture's layers are too little work to be divided among threads, so that each worker
     infers on one thread. 65,536 pixels are about what stays in the cache of one core. Where
@@ -57,8 +61,8 @@ def plan(short_side: int | None, *, on_cpu: bool, threads: int) -> Plan:
         the plan.
     """
     if on_cpu and short_side is not None and short_side <= _SMALL_SIDE:
-        return Plan(threads, 1, threads, _PIXELS_AT_ONCE)
-    return Plan(2, threads, 1, _PIXELS)
+        return Plan(threads, 1, threads, 2, _PIXELS_AT_ONCE)
+    return Plan(2, threads, 1, 1 if on_cpu else 2, _PIXELS)
 
 
 def batch_size_of(pixels: int, batch_pixels: int) -> int:

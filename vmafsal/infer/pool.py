@@ -20,15 +20,13 @@ __all__ = ["close", "in_order"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 2
-"""Items that may wait for a free worker, or answers for whoever iterates them."""
-
 
 def in_order(
     items: Iterable[T],
     work: Callable[[T], R],
     workers: int,
     *,
+    ahead: int = 2,
     patience: float = 2.0,
 ) -> Generator[R]:
     """Call a function with each item, on several threads.
@@ -37,6 +35,7 @@ def in_order(
         items: iterated, and closed if it is a generator, by a thread of its own.
         work: called by all workers at the same time.
         workers: how many threads.
+        ahead: items that may wait for a free worker, or answers for whoever takes them.
         patience: seconds that leaving waits for the reader. A reader that sits in a read that
             never returns is left behind: its thread is a daemon.
     Yields:
@@ -44,7 +43,7 @@ def in_order(
         where it happened.
     """
     answers: SimpleQueue[Future[R] | None] = SimpleQueue()
-    room = Semaphore(workers + _AHEAD - 1)
+    room = Semaphore(workers + ahead - 1)
     leaving = Event()
     pool = ThreadPoolExecutor(workers, "vmafsal-worker")
 
