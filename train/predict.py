@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.errors import ModelError
+from vmafsal.infer.network import Network
 from vmafsal.infer.session import Session
-from vmafsal.picture.color import frame_to_tensor
-from vmafsal.picture.resample import Resampler
+from vmafsal.picture.tensors import Preparer
 from vmafsal.video.frame import Frame
 
 if TYPE_CHECKING:
     from vmafsal.models.model import Model
 
 __all__ = ["Predictor", "ShortSide", "resize_map"]
-
-_ROUNDING = 1e-6
 
 ShortSide = int | Literal["native", "model"]
 """In pixels; "native" is the picture's own size, "model" what the model's sidecar asks for."""
@@ -49,16 +45,15 @@ class Predictor:
         self.policy = model.policy
         if short_side != "model":
             self.policy = model.policy.with_options(short_side=short_side)
-        self._multiple = math.lcm(model.stride, self.policy.multiple)
-        self._session = Session(model, device=device, threads=threads)
-        self._resample = None
-        if self.policy.size or self.policy.short_side:
-            self._resample = Resampler(size=self.policy.size, short_side=self.policy.short_side)
+        # A fused graph would be made anew for every size of picture.
+        session = Session(model, device=device, threads=threads, fused=False)
+        self._network = Network(session, self.policy)
+        self._prepare = Preparer(self._network.view, 1)
 
     @property
     def provider(self) -> str:
         """The ONNX Runtime provider that runs."""
-        return self._session.provider
+        return self._network.session.provider
 
     @property
     def runs_at(self) -> str | int:
@@ -80,22 +75,10 @@ class Predictor:
         """
         planes = tuple(np.ascontiguousarray(rgb[..., channel]) for channel in range(3))
         frame = Frame(planes=planes, chroma="rgb", bit_depth=8, index=0)
-        if self._resample is not None:
-            frame = self._resample(frame)
-        tensor = np.empty((3, frame.height, frame.width), np.float32)
-        frame_to_tensor(frame, self.policy, tensor)
-        below, right = -frame.height % self._multiple, -frame.width % self._multiple
-        padded = np.pad(tensor, ((0, 0), (0, below), (0, right)), mode="edge")
-        saliency = self._session.run(padded[None])[0, 0, : frame.height, : frame.width]
-        low, high = float(saliency.min()), float(saliency.max())
-        # Written so that a NaN fails it too; float32 arithmetic may pass 1 by a rounding.
-        if not (low >= -_ROUNDING and high <= 1.0 + _ROUNDING):
-            raise ModelError(
-                f"{self.model.path.name} answers from {low:g} to {high:g}; a saliency map lies in "
-                '[0, 1]. If it gives logits, write {"output": {"activation": "sigmoid"}} into '
-                f"{self.model.path.with_suffix('.json').name} beside it."
-            )
-        return np.clip(saliency, 0.0, 1.0)
+        (saliency,) = self._network.maps(self._prepare([frame]))
+        # float32 arithmetic may pass 1 by a rounding.
+        clipped: NDArray[np.float32] = np.clip(saliency, 0.0, 1.0)
+        return clipped
 
 
 def resize_map(saliency: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
