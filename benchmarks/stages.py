@@ -13,11 +13,11 @@ from typing import Any, Literal
 from benchmarks.flops import flops
 from vmafsal.features.saliency import saliency_mean
 from vmafsal.infer.network import Network, check_range
+from vmafsal.infer.open import open_session
 from vmafsal.infer.plan import batch_size_of
 from vmafsal.models.model import load_model
 from vmafsal.picture.resample import Resampler
 from vmafsal.picture.tensors import Preparer, View
-from vmafsal.run import open_session
 from vmafsal.video import Source, open_source
 from vmafsal.video.frame import Frame
 

@@ -164,7 +164,7 @@ def test_stats_are_those_of_the_maps(
 ) -> None:
     model = student(tmp_path / "m.onnx")
     if fused:  # as on CUDA
-        monkeypatch.setattr("vmafsal.run.Session", partial(Session, fused=True))
+        monkeypatch.setattr("vmafsal.infer.open.Session", partial(Session, fused=True))
     run = extract(clip, model={"": model, "b": model}, stats=True, maps=True, **SIZE)
     assert all(column.network.view.fused == fused for column in run._columns.values())
     before = None

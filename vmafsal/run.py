@@ -6,22 +6,23 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
-from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vmafsal import __version__
 from vmafsal.errors import InputError
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.infer.network import Network
+from vmafsal.infer.open import OpenSession, open_session
 from vmafsal.infer.session import Session
-from vmafsal.job import Job, parse_device
+from vmafsal.job import Job
 from vmafsal.logs import Log, format_log, parse_precision
-from vmafsal.models.model import Model, load_model
+from vmafsal.models.model import Model
 from vmafsal.pipeline import Column, MappedFrame, Pipeline
+from vmafsal.provenance import describe_columns, describe_run
 from vmafsal.video import Source, check_pair, open_pipes, open_source
 from vmafsal.video.base import label
-from vmafsal.video.pipe import PipePair
+from vmafsal.video.job import open_job_video
 from vmafsal.video.sequence import ComparedSequence, Pair, in_frames
 
 if TYPE_CHECKING:
@@ -35,79 +36,6 @@ _PATIENCE_SECONDS = 2.0
 """So long a run that is left halfway waits for the thread that reads a file."""
 _PATIENCE_SECONDS_PIPE = 0.1
 """The same for a pipe, which may have fallen silent."""
-
-OpenSession = Callable[..., Session]
-"""Called as open_session is."""
-
-
-def open_session(
-    model: str | None,
-    device: str,
-    threads: int | None,
-    *,
-    tf32: bool = False,
-    short_side: int | Literal["native"] | None = None,
-) -> Session:
-    """Load a model and start a session for it.
-
-    Args:
-        model: as load_model takes it.
-        device, threads, tf32: as Session takes them.
-        short_side: instead of the model's own choice.
-    Raises:
-        ModelError, DeviceError: as those two say.
-    """
-    loaded = load_model(model)
-    policy = loaded.policy.with_options(short_side=short_side)
-    seen = min(policy.size) if policy.size else policy.short_side
-    return Session(loaded, device, threads, tf32=tf32, short_side=seen)
-
-
-def open_job_video(
-    job: Job,
-    role: Literal["reference", "distorted"],
-    open_video: Callable[..., Source] = open_source,
-    pipes: PipePair | None = None,
-) -> Source:
-    """Open a job's reference or distorted video, and check it against what the job says of it.
-
-    Args:
-        job: names the video.
-        role: which of the two.
-        open_video: called as open_source is.
-        pipes: from open_pipes(), where both videos may be pipes.
-    Returns:
-        A source to be closed.
-    Raises:
-        InputError: if it cannot be read, or contradicts the job.
-    """
-    path = job.distorted if role == "distorted" else job.reference or ""
-    source = open_video(
-        path,
-        width=job.width,
-        height=job.height,
-        chroma=job.pixel_format or "420",
-        bit_depth=job.bitdepth or 8,
-        framerate=job.framerate,
-        stream=job.stream,
-        role=role,
-        # Most references are not decoded at all.
-        hwaccel=job.hwaccel if role == "distorted" else "none",
-        gpu=parse_device(job.device)[1],
-        pipes=pipes,
-    )
-    info = source.info
-    for option, wanted, found in (
-        ("--pixel_format", job.pixel_format, info.chroma),
-        ("--bitdepth", job.bitdepth, info.bit_depth),
-    ):
-        if wanted not in (None, found):
-            source.close()
-            raise InputError(
-                f"{label(path)} holds {found}, which {option} {wanted} contradicts. "
-                f"Leave {option} out: the file says it itself."
-            )
-    return source
 
 
 class Run:
@@ -305,42 +233,17 @@ class Run:
 
     def provenance(self) -> dict[str, Any]:
         """Models, settings, input and versions: the extra key of the JSON log."""
-        info = self.info
         return {
-            "features": {name: self._describe(name) for name in self._columns},
-            "provider": self.provider,
-            "settings": {
-                **self.job.settings(),
-                # What --start and --duration came to, so that logs join by frame number.
-                "frame_cnt": self._counted.frame_cnt,
-                "frame_skip_ref": self._counted.frame_skip_ref,
-                "frame_skip_dist": self._counted.frame_skip_dist,
-                "threads": self._session.threads,
-                "batch_size": self._pipeline.batch_size,
-                "tf32": self._session.tf32,
-                "hwaccel": self._distorted.hwaccel,
-            },
-            "input": {
-                "reference": self.job.reference,
-                "distorted": self.job.distorted,
-                "kind": info.kind,
-                "codec": info.codec,
-                "width": info.width,
-                "height": info.height,
-                "pixel_format": info.chroma,
-                "bitdepth": info.bit_depth,
-                "fps": info.fps,
-                "matrix": info.matrix,
-                "full_range": info.full_range,
-            },
-            "truncated": self.truncated,
-            "undecodable_frames": self._comparison.gaps,
-            "notices": self.notices,
-            "versions": {
-                "vmafsal": __version__,
-                **{name: version(name) for name in ("av", "numpy", "onnx")},
-                "onnxruntime": self._session.runtime_version,
-            },
+            "features": describe_columns(self._columns),
+            **describe_run(
+                self.job,
+                self._counted,
+                self._distorted,
+                self._session,
+                batch_size=self._pipeline.batch_size,
+                undecodable=self._comparison.gaps,
+                notices=self.notices,
+            ),
         }
 
     def close(self) -> None:
@@ -400,19 +303,6 @@ class Run:
                     "trying out pipelines alone. Choose a trained model with "
                     "--feature mobilesal=model_path=…"
                 )
-
-    def _describe(self, column: str) -> dict[str, Any]:
-        model, policy = self.models[column], self._columns[column].network.view.policy
-        return {
-            "model": model.id,
-            "sha256": model.sha256,
-            "smoke": model.smoke,
-            "color": policy.color,
-            "range": policy.range,
-            "short_side": policy.short_side or "native",
-            "stride": model.stride,
-            "stats": bool(self._columns[column].of_change),
-        }
 
     def _features(self) -> Generator[FrameFeatures]:
         pairs = self._read_and_close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vmafsal.errors import OutputError, VmafsalError
+from vmafsal.infer.open import open_session
 from vmafsal.job import Job
 from vmafsal.library.manifest import Clip
 from vmafsal.library.record import (
@@ -24,7 +25,7 @@ from vmafsal.library.record import (
 from vmafsal.library.segments import Part, PartScores, divide
 from vmafsal.logs import Log, encode_log, parse_precision
 from vmafsal.logs.file import check_destination, open_log, output_error
-from vmafsal.run import Run, open_session
+from vmafsal.run import Run
 from vmafsal.video import Source, open_source
 from vmafsal.video.segment import InexactError, SegmentSource, open_segment
 

@@ -12,8 +12,8 @@ from typing import Any
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.job import Job
 from vmafsal.logs import Log
-from vmafsal.run import open_job_video
 from vmafsal.video.base import label
+from vmafsal.video.job import open_job_video
 from vmafsal.video.segment import InexactError, Segment, find_segments
 from vmafsal.video.sequence import ComparedSequence
 
