@@ -54,6 +54,12 @@ def test_to_pandas(clip: Path) -> None:
     assert list(table.columns) == ["saliency_mean"]
 
 
+def test_to_pandas_holds_times_where_they_are_known() -> None:
+    table = extract(DEMO / "demo_dist.mp4", model=PLACEHOLDER, frame_cnt=2).to_pandas()
+    assert list(table.columns) == ["pts_time", "saliency_mean"]
+    assert table["pts_time"].tolist() == pytest.approx([0.0, 1 / 24])
+
+
 def test_several_models(clip: Path, tmp_path: Path) -> None:
     models = {"": PLACEHOLDER, "b": student(tmp_path / "m.onnx")}
     frames = extract(clip, model=models, width=64, height=48).read().frames

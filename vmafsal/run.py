@@ -217,19 +217,12 @@ class Run:
         return format_log(self.log(), "json", parse_precision(precision))
 
     def to_pandas(self) -> DataFrame:
-        """The features as a DataFrame, one row a frame, indexed by frameNum.
+        """The features as a DataFrame, one row a frame, as Log.to_pandas gives it.
 
         Raises:
             ImportError: if pandas is not installed (pip install 'vmafsal[pandas]').
         """
-        from pandas import DataFrame, Index
-
-        self.read()
-        return DataFrame(
-            [frame.metrics for frame in self.frames],
-            index=Index([frame.index for frame in self.frames], name="frameNum"),
-            columns=self._pipeline.names,
-        )
+        return self.log().to_pandas()
 
     def provenance(self) -> dict[str, Any]:
         """Models, settings, input and versions: the extra key of the JSON log."""

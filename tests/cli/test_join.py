@@ -15,7 +15,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from tests.conftest import ORACLE
+from tests.command import invoke
+from tests.conftest import ORACLE, PLACEHOLDER, ROOT
 from vmafsal.cli.join import join
 from vmafsal.errors import InputError, OutputError, UsageError, VmafsalError
 from vmafsal.features.frame import FrameFeatures
@@ -87,6 +88,26 @@ def test_table_of_other_columns_alone_shows_them(tmp_path: Path) -> None:
     path.write_text(text + "".join(f"{n},1,2,3,4,5,{n}\n" for n in range(8)))
     shown = ["vmaf_low", "psnr_hvs", "float_ssim", "float_ms_ssim", "cambi"]
     assert rows(run(SALIENCY, path)) == shown
+
+
+def test_logs_of_vmafsal_align_by_what_they_skipped(tmp_path: Path) -> None:
+    clip = ROOT / "fixtures" / "yuv" / "demo_dist.mp4"
+    feature = f"mobilesal=model_path={PLACEHOLDER}"
+    ranges = {"whole": (), "skip": ("--frame_skip_dist", "5"), "start": ("--start", "0.5")}
+    for name, options in ranges.items():
+        flags = ("--feature", f"{feature}:name={name}", *options)
+        assert invoke(clip, *flags, "-q", "-o", tmp_path / f"{name}.json") == (0, "", "")
+    logs = {name: tmp_path / f"{name}.json" for name in ranges}
+    output = tmp_path / "all.json"
+    result = run(*logs.values(), "-o", output)
+    # 0.5 s at 24 fps is frame 12.
+    assert f"{logs['skip']} begins with frame 5 of its video" in result.stderr
+    assert f"{logs['start']} begins with frame 12 of its video" in result.stderr
+    joined = read_log(output)
+    assert [frame.index for frame in joined.frames] == list(range(12, 48))
+    whole = joined.column("saliency_mean_whole")
+    assert len(set(whole)) > 30
+    assert whole == joined.column("saliency_mean_skip") == joined.column("saliency_mean_start")
 
 
 def test_offset_and_notices(tmp_path: Path) -> None:
