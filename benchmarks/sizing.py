@@ -1,4 +1,4 @@
-"""python -m benchmarks.sizing: what measured rates mean for many clips.
+"""python -m benchmarks.sizing: how many clips measured rates amount to.
 
 A clip is one minute of 1920x1080 at 25 frames per second.
 """
@@ -27,7 +27,7 @@ __all__ = ["measure_one_core", "newest_reports", "size_up", "sizing"]
 CLIP_FRAMES = 60 * FPS
 SIZE = ClipSize(1920, 1080, 40)
 _NATIVE_FRAMES = 6
-"""Of a student at the frame's own size, each of which takes a second."""
+"""For students at the frame's own size, which take about a second a frame."""
 _MANY_CLIPS = 10_000
 _MANY_CORES = 100
 _GPU_HOURS = 1000
@@ -38,14 +38,16 @@ Row = dict[str, Any]
 def sizing(
     reports: Annotated[
         list[Path] | None,
-        typer.Argument(help="Of --measure and of benchmarks.gpu; the newest of each otherwise."),
+        typer.Argument(
+            help="Reports of --measure and of benchmarks.gpu; the default is the newest of each."
+        ),
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure one core first, as a worker has it.")
+        bool, typer.Option("--measure", help="Measure one core first, which is what a worker has.")
     ] = False,
-    model: Annotated[list[Path] | None, typer.Option(help="One more ONNX file.")] = None,
+    model: Annotated[list[Path] | None, typer.Option(help="Another ONNX file to measure.")] = None,
     clips: Annotated[Path, typer.Option(help="Folder for the clips.")] = ROOT / "runs" / "bench",
-    results: Annotated[Path, typer.Option(help="Folder for what is measured.")] = ROOT
+    results: Annotated[Path, typer.Option(help="Folder for the reports.")] = ROOT
     / "benchmarks"
     / "results",
 ) -> None:
@@ -68,14 +70,14 @@ def sizing(
 
 
 def measure_one_core(folder: Path, size: ClipSize, models: Sequence[Subject]) -> Iterator[Row]:
-    """What a frame costs a worker that has one core, end to end.
+    """The cost of a frame for a worker with one core, end to end.
 
     Args:
         folder: for the clips.
         size: of the clips; native students get fewer frames.
         models: to run.
     Yields:
-        model, model_id, input, size and the figures of costs_of(), for each model and kind.
+        a row for each model and kind: model, model_id, input, size and the figures of costs_of().
     """
     worker("clips", folder=str(folder), **asdict(size))
     cores = os.sched_getaffinity(0)
@@ -100,7 +102,7 @@ def measure_one_core(folder: Path, size: ClipSize, models: Sequence[Subject]) ->
 
 
 def newest_reports(folder: Path = ROOT / "benchmarks" / "results") -> list[Row]:
-    """The newest report on a core and the newest on a GPU, as far as there are any.
+    """The newest report on a core and the newest on a GPU, where there are any.
 
     Args:
         folder: of JSON reports.
@@ -111,7 +113,7 @@ def newest_reports(folder: Path = ROOT / "benchmarks" / "results") -> list[Row]:
 
 
 def size_up(reports: Sequence[Row]) -> str:
-    """Tables, as Markdown, for the reports that hold a rate for such clips.
+    """Tables, as Markdown, for the reports that have a rate for such clips.
 
     Args:
         reports: what --measure and `python -m benchmarks.gpu` write as JSON.
@@ -136,12 +138,12 @@ def size_up(reports: Sequence[Row]) -> str:
 
 
 def _cases(report: Row) -> list[Row]:
-    """The rows of a report on one core that tell of such clips."""
+    """The rows of a report on one core that are about such clips."""
     return [row for row in report.get("one_core", ()) if row["size"] == str(SIZE)]
 
 
 def _gpu_cases(report: Row) -> list[Row]:
-    """The rows of a report on a GPU that tell of such clips, from the file to the scores."""
+    """The rows of a report on a GPU that are about such clips, from the file to the scores."""
     if not report.get("gpu"):
         return []
     return [row for row in report["decoding"] if row["size"] == str(SIZE)]

@@ -1,8 +1,8 @@
-"""python -m benchmarks.soak: does one process stay as it is, however much it has scored?
+"""python -m benchmarks.soak: whether a process that scores many clips keeps its size.
 
-Small clips of several kinds, some of them broken, and one long clip of 2160p run in one process;
-after every clip, and after every frame of the long one, its resident memory, open handles and
-threads are noted. After a warm-up all three have to stay where they are.
+Small clips of several kinds, some of them broken, and one long clip of 2160p run in one process.
+After every clip, and after every frame of the long one, its resident memory, open handles and
+threads are noted. None of the three may grow after a warm-up.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def soak(
     / "benchmarks"
     / "results",
 ) -> None:
-    """Score small clips and a long one in one process; exit 1 if it does not stay as it is."""
+    """Score small clips and a long one in one process; exit 1 if the process grows."""
     try:
         width, height = map(int, size.split("x"))
     except ValueError:
@@ -97,13 +97,13 @@ def soak(
 
 
 def judge(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Whether a process stayed as it was.
+    """Whether a process kept its size.
 
     Args:
         samples: in order; the first quarter is the warm-up.
     Returns:
-        peak memory in the warm-up and after it, growth from one to the other; the usual number of
-        handles and of threads in the warm-up's second half and in the last quarter; `flat`.
+        peak memory in the warm-up and after it, and its growth; the median number of handles and
+        of threads in the second half of the warm-up and in the last quarter; `flat`.
     """
     warm = max(2, int(len(samples) * _WARM_UP))
     first, last = samples[warm // 2 : warm], samples[-warm:]
@@ -126,30 +126,28 @@ def judge(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def main(*, folder: str, clips: int, pipe: str, width: int, height: int) -> list[Any]:
-    """The process that is watched.
+    """The measured process.
 
     Args:
-        folder: where _draw has been.
-        clips: how many, in each of the two ways.
-        pipe: gives the long clip.
-        width, height: of that.
+        folder: that _draw filled.
+        clips: how many to score, in each of the two ways.
+        pipe: the long clip.
+        width, height: of the long clip.
     Returns:
         (part, samples) of each part, samples as tuples.
     """
     from vmafsal import extract
     from vmafsal.errors import VmafsalError
-    from vmafsal.library.manifest import read_clips
-    from vmafsal.library.run import describe_models
-    from vmafsal.library.score import ClipScorer, ScoreClip
+    from vmafsal.library.plan import make_plan
+    from vmafsal.library.scorer import ClipScorer
 
     output = os.path.join(folder, "logs")
     names = [os.path.join(folder, "clips.csv")]
-    listed = read_clips(names, output, {"feature": [f"mobilesal=model_path={_MODEL}"]})
-    described = describe_models(listed)
+    plan = make_plan(names, output, {"feature": [f"mobilesal=model_path={_MODEL}"]})
     scorer = ClipScorer(output, "ends", len(psutil.Process().cpu_affinity()))
 
     def alone() -> Iterator[None]:
-        for clip in islice(cycle(listed), clips):
+        for clip in islice(cycle(plan.clips), clips):
             job = clip.job
             with suppress(VmafsalError):
                 extract(
@@ -164,8 +162,8 @@ def main(*, folder: str, clips: int, pipe: str, width: int, height: int) -> list
             yield
 
     def kept() -> Iterator[None]:
-        for clip in islice(cycle(listed), clips):
-            scorer.do(ScoreClip(clip, None, described[clip.job.features]), lambda *_: None)
+        for task in islice(cycle(plan.tasks({})), clips):
+            scorer.do(task, lambda *_: None)
             yield
 
     def long() -> Iterator[None]:
@@ -188,7 +186,7 @@ def _watch(work: Callable[[], Iterator[None]]) -> list[tuple[int, ...]]:
 
 
 def _draw(folder: Path) -> None:
-    """Small clips of several kinds, and a manifest of them; two cannot be scored, or not whole."""
+    """Small clips of several kinds, two of them damaged, and a manifest of them."""
     sides = {"width": _SMALL.width, "height": _SMALL.height}
     draw_clip(folder=str(folder), frames=_SMALL.frames, **sides)
     raw, coded = (clip_path(folder, _SMALL, kind) for kind in ("yuv", "mp4"))
@@ -212,7 +210,7 @@ def _draw(folder: Path) -> None:
 
 
 def _feed(pipe: Path, size: ClipSize) -> None:
-    """Write a long clip to whoever reads the pipe; a few pictures, again and again."""
+    """Write a long clip to a pipe: a few pictures, again and again."""
     loop = [
         b"".join(plane.tobytes() for plane in planes)
         for planes in moving_planes(ClipSize(size.width, size.height, _LOOP_FRAMES))

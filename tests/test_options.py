@@ -30,7 +30,7 @@ import vmafsal
 from docs.generate import PARTS
 from vmafsal.cli.app import app
 from vmafsal.errors import UsageError
-from vmafsal.library.manifest import read_clips
+from vmafsal.library.clips import read_clips
 from vmafsal.library.record import settings
 
 def invoke(*args):
@@ -73,12 +73,8 @@ def test_an_option_is_added_in_one_place(tmp_path: Path) -> None:
     table.write_text(f"{before}{NEW}    tf32: bool = {after}")
     clip = tmp_path / "clip.yuv"
     clip.write_bytes(draw_yuv(1, 48, 64))
-    module = (
-        "manifest" if "def read_clips" in (package / "library/manifest.py").read_text() else "clips"
-    )
-    check = f"from vmafsal.library.{module} import read_clips as READ_CLIPS" + CHECK
     done = subprocess.run(
-        [sys.executable, "-c", check, str(clip), str(PLACEHOLDER)],
+        [sys.executable, "-c", CHECK, str(clip), str(PLACEHOLDER)],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
         capture_output=True,

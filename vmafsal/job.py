@@ -236,6 +236,7 @@ class Job:
         "Where the model runs. A device that is named and not there is an error.",
         metavar="auto|cpu|cuda[:N]|tensorrt",
         check=lambda device: parse_device(device),
+        identity=False,  # what counts is the provider that runs
     )
     threads: int | None = _model(
         "number",

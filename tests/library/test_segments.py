@@ -13,9 +13,10 @@ from fixtures.yuv.draw import encode, numbered, picture
 from tests.conftest import Run, draw_yuv
 from tests.networks import student
 from vmafsal.errors import InputError
-from vmafsal.library.manifest import Clip, read_clips
-from vmafsal.library.score import ClipScorer, ScorePart
+from vmafsal.library.clips import Clip, read_clips
+from vmafsal.library.scorer import ClipScorer
 from vmafsal.library.segments import PartScores, divide, join_parts
+from vmafsal.library.tasks import ScorePart
 from vmafsal.video.segment import InexactError
 
 H264 = {"g": "10", "bf": "3", "sc_threshold": "0"}
@@ -137,7 +138,7 @@ def test_a_reference_of_the_same_length_lets_a_clip_be_divided(
 
 
 def test_a_clip_that_a_gpu_must_decode_stays_whole(mp4: Path, raw: Path) -> None:
-    with pytest.raises(InexactError, match="--hwaccel cuda decodes whole videos"):
+    with pytest.raises(InexactError, match="--hwaccel cuda decodes whole videos only"):
         divide(clip_of(mp4, hwaccel="cuda").job, 0.5)
     assert len(divide(clip_of(mp4, hwaccel="auto").job, 0.5)) >= 3
     sizes: dict[str, Any] = {"width": 64, "height": 48}
@@ -173,7 +174,7 @@ def test_neighbours_that_disagree_are_not_joined(mp4: Path) -> None:
     assert [frame.index for frame in log.frames] == list(range(48))
     assert log.fps == 24.0
     other_picture = replace(scores[1], head=[scores[1].head[0], 0])
-    with pytest.raises(InexactError, match="build on what lies before a key frame"):
+    with pytest.raises(InexactError, match="depend on what lies before a key frame"):
         join_parts(clip.job, parts, [scores[0], other_picture, *scores[2:]], seconds=2.0)
     other_model = replace(scores[1], features={"saliency_mean": {"sha256": "0"}})
     with pytest.raises(InexactError, match="a model was changed"):

@@ -1,24 +1,19 @@
-"""The summary survives crashes, and a record holds only for what it was made of."""
+"""The summary survives crashes, and its table opens in a spreadsheet."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import os
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.conftest import draw_yuv
-from vmafsal.errors import InputError, OutputError, UsageError
-from vmafsal.library.manifest import Clip, read_clips
-from vmafsal.library.record import Digest, Record, digest_inputs, still_holds
-from vmafsal.library.run import describe_models, take_shard
-from vmafsal.library.score import ClipScorer, ScoreClip
-from vmafsal.library.summary import Summary, read_records
-
-SIZE = {"width": 64, "height": 48}
+from vmafsal.errors import OutputError, UsageError
+from vmafsal.library.record import Record
+from vmafsal.library.summary import Summary, format_table, read_records
 
 
 def record(output: str, frames: int = 1) -> Record:
@@ -39,7 +34,7 @@ def test_records_are_appended_and_the_last_of_each_stays(tmp_path: Path) -> None
     ]
 
 
-def test_a_torn_line_is_passed_over_and_spoils_nothing(tmp_path: Path) -> None:
+def test_a_torn_line_is_skipped_and_harms_no_other(tmp_path: Path) -> None:
     path = tmp_path / "summary.jsonl"
     with Summary(str(tmp_path)) as summary:
         summary.append(record("a"))
@@ -53,6 +48,23 @@ def test_a_torn_line_is_passed_over_and_spoils_nothing(tmp_path: Path) -> None:
         assert len(path.read_text().splitlines()) == 2
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(json.loads(record("a").to_line()))), JSON))
+def test_a_line_with_other_types_is_skipped(values: dict[str, object]) -> None:
+    line = json.dumps(json.loads(record("a").to_line()) | values).encode()
+    known = Record.from_line(line)
+    if known is not None:
+        format_table({known.output: known})
+
+
 def test_two_runs_do_not_share_a_summary_but_shards_share_a_folder(tmp_path: Path) -> None:
     with Summary(str(tmp_path), "summary-1-of-2.jsonl") as first:
         first.append(record("a"))
@@ -63,29 +75,10 @@ def test_two_runs_do_not_share_a_summary_but_shards_share_a_folder(tmp_path: Pat
             second.append(record("b"))
     with Summary(str(tmp_path)) as third:
         assert set(third.records) == {"a", "b"}
-    # Each file keeps to its own clips.
+    # Each file keeps to its own clips; the table of the whole has all.
     assert len((tmp_path / "summary-2-of-2.jsonl").read_text().splitlines()) == 1
-
-
-def test_leftovers_of_dead_runs_go_those_of_live_ones_stay(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    left = [tmp_path / ".vmafsal-1.tmp", tmp_path / "deep" / ".vmafsal-2.tmp"]
-    kept = tmp_path / "notes.tmp"
-    for path in (*left, kept):
-        path.touch()
-    shard = "summary-1-of-2.jsonl"
-    with Summary(str(tmp_path), shard), Summary(str(tmp_path)) as summary:
-        summary.remove_leftovers(["deep/x.json"])
-        assert all(path.exists() for path in left)
-    with Summary(str(tmp_path)) as summary:
-        summary.remove_leftovers(["deep/x.json"], shared=True)
-        assert all(path.exists() for path in left)
-        os.utime(left[0], (0, time.time() - 7200))
-        summary.remove_leftovers(["deep/x.json"], shared=True)
-        assert [path.exists() for path in left] == [False, True]
-        summary.remove_leftovers(["deep/x.json"])
-        assert not left[1].exists()
-    assert kept.exists()
+    assert len((tmp_path / "summary-2-of-2.csv").read_text().splitlines()) == 2
+    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 3
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -94,132 +87,32 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         Summary(str(tmp_path / "file"))
 
 
-@pytest.fixture
-def scored(tmp_path: Path) -> tuple[Clip, Record, Path]:
-    """A clip, its record, and the folder of its log."""
-    video = tmp_path / "d.yuv"
-    video.write_bytes(draw_yuv(4, 48, 64))
-    out = tmp_path / "out"
-    (clip,) = read_clips([str(video)], str(out), {**SIZE, "csv": True})
-    done = score(clip, out, None, "full")
-    assert done is not None
-    assert (done.status, done.frames) == ("done", 4)
-    return clip, done, out
+def test_a_table_that_cannot_be_written_is_found_out_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "summary.csv").mkdir()
+    with pytest.raises(OutputError, match=r"summary\.csv is a folder"):
+        Summary(str(tmp_path))
 
 
-def score(clip: Clip, out: Path, known: Record | None, digest: Digest = "ends") -> Record | None:
-    task = ScoreClip(clip, known, describe_models([clip])[clip.job.features])
-    answer = ClipScorer(str(out), digest, 1).do(task, lambda done, total, fps: None)
-    assert answer is None or isinstance(answer, Record)
-    return answer
-
-
-def test_a_record_holds_until_something_changes(scored: tuple[Clip, Record, Path]) -> None:
-    clip, done, out = scored
-    assert score(clip, out, done) is None
-    assert score(clip, out, done, "full") is None
-    for other in (
-        replace(clip, precision="max"),
-        replace(clip, format="sub"),
-        replace(clip, job=replace(clip.job, subsample=2)),
-        replace(clip, job=replace(clip.job, frame_cnt=3)),
-    ):
-        assert score(other, out, done) is not None
-    # The last of those left another log behind.
-    assert score(clip, out, done) is not None
-
-
-@pytest.mark.parametrize("damage", ["cut", "gone", "edited", "empty"])
-def test_a_log_that_is_not_the_recorded_one(scored: tuple[Clip, Record, Path], damage: str) -> None:
-    clip, done, out = scored
-    log = out / clip.output
-    text = log.read_text()
-    log.write_text(
-        {"cut": text[:-20], "edited": text.replace(",0.", ",0.9", 1)}.get(damage, ""),
-    )
-    if damage == "gone":
-        log.unlink()
-    again = score(clip, out, done)
-    assert again is not None
-    assert again.status == "done"
-    assert log.read_text() == text
-
-
-def test_a_log_that_agrees_in_bytes_alone(scored: tuple[Clip, Record, Path]) -> None:
-    clip, done, out = scored
-    features = describe_models([clip])[clip.job.features]
-    inputs = digest_inputs(clip.job, "ends")
-    assert still_holds(done, clip, str(out), inputs, features)
-    shifted = {name: {**values, "mean": 0.9} for name, values in done.pooled.items()}
-    for wrong in (
-        replace(done, frames=3),
-        replace(done, pooled=shifted),
-        replace(done, pooled={}),
-        replace(done, status="failed"),
-        replace(done, version="0.0.1"),
-        replace(done, features={**features, "saliency_mean": {"sha256": "0"}}),
-        None,
-    ):
-        assert not still_holds(wrong, clip, str(out), inputs, features)
-
-
-def test_changes_of_the_video_are_seen(tmp_path: Path) -> None:
-    video = tmp_path / "d.yuv"
-    data = bytearray(draw_yuv(1, 48, 64) * 700)  # 3 MiB
-    video.write_bytes(data)
-    (clip,) = read_clips([str(video)], str(tmp_path / "out"), SIZE)
-    before = digest_inputs(clip.job, "full")
-    times = os.stat(video)
-
-    def change(place: int) -> None:
-        data[place] ^= 1
-        video.write_bytes(data)
-        os.utime(video, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-    def differs(digest: Digest) -> bool:
-        now = digest_inputs(clip.job, digest)["distorted"]
-        return any(before["distorted"][key] != value for key, value in now.items())
-
-    assert not differs("full")
-    for place in (0, len(data) - 1):
-        change(place)
-        assert differs("ends")
-        change(place)
-    change(len(data) // 2)
-    assert not differs("ends")  # which is why there is the other one
-    assert differs("full")
-    change(len(data) // 2)
-    os.utime(video)
-    assert differs("ends")
-
-
-def test_a_record_without_the_full_digest_does_not_answer_for_it(
-    scored: tuple[Clip, Record, Path],
-) -> None:
-    clip, _, out = scored
-    short = score(clip, out, None, "ends")
-    assert short is not None
-    assert score(clip, out, short, "ends") is None
-    assert score(clip, out, short, "full") is not None
-
-
-def test_a_pipe_is_no_clip_that_can_be_done_again(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe.yuv"
-    os.mkfifo(pipe)
-    video = tmp_path / "d.yuv"
-    video.touch()
-    (clip,) = read_clips([str(video)], str(tmp_path / "out"), SIZE)
-    with pytest.raises(InputError, match="no regular file"):
-        digest_inputs(replace(clip.job, distorted=str(pipe)), "ends")
-
-
-def test_shards_share_out_every_clip_once(tmp_path: Path) -> None:
-    for number in range(7):
-        (tmp_path / f"{number}.mp4").touch()
-    clips = read_clips([str(tmp_path / "*.mp4")], "out")
-    parts = [take_shard(clips, f"{part}/3") for part in (1, 2, 3)]
-    assert [len(part) for part in parts] == [3, 2, 2]
-    assert sorted(clip.output for part in parts for clip in part) == [clip.output for clip in clips]
-    for text in ("0/3", "4/3", "1", "1/", "a/b", "1/0", "-1/3", ""):
-        with pytest.raises(UsageError, match="--shard"):
-            take_shard(clips, text)
+def test_the_table_has_a_row_for_each_clip(tmp_path: Path) -> None:
+    mean = {"min": 0.1, "max": 0.3, "mean": 0.2, "harmonic_mean": 0.2}
+    done = record("ä, b.json", 48)
+    done.pooled = {"saliency_mean": dict(mean), "psnr_y": {"mean": None}}
+    other = record("c.json")
+    other.pooled = {"saliency_mean_x": dict(mean)}
+    failed = Record("bad.json", "bad.mp4", None, "failed", error='bad.mp4 "cannot", be\nread.')
+    with Summary(str(tmp_path), outputs=["late.json", "c.json"]) as summary:
+        for one in (done, other, failed):
+            summary.append(one)
+    raw = (tmp_path / "summary.csv").read_bytes()
+    assert raw.startswith("\ufeff".encode()), "spreadsheets know UTF-8 by its mark"
+    rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+    assert list(rows[0]) == [
+        *("output", "distorted", "status", "frames", "saliency_mean_x", "saliency_mean"),
+        *("psnr_y", "seconds", "error"),
+    ]
+    found = {row["output"]: row for row in rows}
+    assert list(found) == ["bad.json", "c.json", "late.json", "ä, b.json"]
+    assert found["bad.json"]["error"] == 'bad.mp4 "cannot", be\nread.'
+    assert found["late.json"]["status"] == "not done"
+    assert (found["ä, b.json"]["frames"], found["ä, b.json"]["saliency_mean"]) == ("48", "0.2")
+    assert (found["ä, b.json"]["psnr_y"], found["c.json"]["saliency_mean"]) == ("", "")

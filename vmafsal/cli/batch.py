@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from contextlib import closing
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vmafsal.cli.console import say, workers_table
 from vmafsal.cli.options import takes_options
-from vmafsal.errors import UsageError
+from vmafsal.errors import UsageError, VmafsalError
 
 if TYPE_CHECKING:
-    from vmafsal.library.engine import Demand, Engine
+    from vmafsal.library.plan import Plan
     from vmafsal.library.record import Record
+    from vmafsal.library.scheduler import PoolRequest, WorkerPool
 
 __all__ = ["batch"]
 
@@ -22,11 +24,11 @@ _RUN = "Run"
 
 # One line a paragraph, since typer keeps the line breaks that it finds.
 _HELP = (
-    "Score many clips, with several processes, and go on where an earlier run stopped.\n\n"
+    "Score many clips with several processes, and resume where an earlier run stopped.\n\n"
     "Clips come from a manifest (.csv or .jsonl, whose columns are named after the options: "
     "distorted, reference, width, height, pixel_format, bitdepth, output, …), or from files and "
-    "quoted patterns. Each gets a log in --output-dir, and a line in summary.jsonl there. "
-    "The same command again does what is not done yet, and only that.\n\n"
+    "quoted patterns. Each gets a log in --output-dir, a line in summary.jsonl there, and a row in "
+    "summary.csv. The same command again scores only what is not done yet.\n\n"
     "\b\n"
     "Examples:\n"
     "  vmafsal batch clips.csv --output-dir out\n"
@@ -75,8 +77,8 @@ def batch(
             "--workers",
             min=1,
             metavar="N",
-            help="Processes, each with its share of the cores. One a GPU otherwise, and without a "
-            "GPU one a core.",
+            help="Number of worker processes, which share the cores. The default is one a GPU, or "
+            "without a GPU one a core.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -84,8 +86,8 @@ def batch(
         _Engine,
         typer.Option(
             "--engine",
-            help="Where the workers are: processes of this machine, or actors on a Ray cluster, "
-            "whose nodes share the videos and the output folder.",
+            help="Where the workers run: as processes on this machine, or as actors on a Ray "
+            "cluster whose nodes share the videos and the output folder.",
             rich_help_panel=_RUN,
         ),
     ] = _Engine.local,
@@ -94,8 +96,7 @@ def batch(
         typer.Option(
             "--address",
             metavar="auto|HOST:PORT",
-            help="The Ray cluster: auto, which it is otherwise, is the one that this machine is "
-            "a node of.",
+            help="The Ray cluster. The default, auto, is the one that this machine belongs to.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -104,7 +105,7 @@ def batch(
         typer.Option(
             "--shard",
             metavar="I/N",
-            help="Do the I-th of N parts of the list, I from 1; the others are for other machines.",
+            help="Score share I of N of the list, I from 1; other machines score the others.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -113,7 +114,7 @@ def batch(
         typer.Option(
             "--segment",
             metavar="SECONDS",
-            help="Divide each longer clip into parts of about so many seconds, score them on all "
+            help="Divide each longer clip into parts of about this length, score them on all "
             "workers, and join them into one log. Containers are divided at key frames.",
             rich_help_panel=_RUN,
         ),
@@ -122,11 +123,20 @@ def batch(
         _Digest,
         typer.Option(
             "--digest",
-            help="How to tell whether a video changed since it was scored: by size, time and its "
-            "first and last MiB, or by all of it too.",
+            help="How to tell whether a video changed since it was scored: by its size, time, "
+            "and first and last MiB, or by all of its bytes.",
             rich_help_panel=_RUN,
         ),
     ] = _Digest.ends,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            "--dry_run",
+            help="Print which clips would be scored and which are done; write nothing.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     **given: Any,
 ) -> None:
     quiet = given.pop("quiet")
@@ -137,97 +147,113 @@ def batch(
     if address is not None and engine is not _Engine.ray:
         raise UsageError("--address names a Ray cluster: give --engine ray too, or leave it out.")
     cluster = (address or "auto") if engine is _Engine.ray else None
-    failed = _run(inputs, output_dir, given, workers, cluster, shard, segment, digest.value, quiet)
-    if failed:
+    from vmafsal.library.plan import make_plan
+
+    plan = make_plan(
+        inputs,
+        output_dir,
+        given,
+        shard=shard,
+        digest=digest.value,
+        segment_seconds=segment,
+    )
+    if dry_run:
+        _show(plan, quiet)
+    elif _run(plan, workers, cluster, quiet):
         raise typer.Exit(1)
 
 
 batch.__doc__ = _HELP
 
 
-def _run(
-    inputs: list[str],
-    output_dir: str,
-    defaults: dict[str, Any],
-    workers: int | None,
-    cluster: str | None,
-    shard: str | None,
-    segment: float | None,
-    digest: Any,
-    quiet: bool,
-) -> int:
-    """Do it; the number of clips that failed."""
-    from vmafsal.library.engine import Died
-    from vmafsal.library.manifest import read_clips
-    from vmafsal.library.run import (
-        Through,
-        choose_demand,
-        describe_models,
-        run_clips,
-        take_shard,
-    )
+def _show(plan: Plan, quiet: bool) -> None:
+    """Print what a run would do with each clip."""
+    from vmafsal.infer.plan import available_cores
+    from vmafsal.library.scorer import ClipScorer
+    from vmafsal.library.summary import read_records
+
+    scorer = ClipScorer(plan.folder, plan.digest, available_cores())
+    counts = {"done": 0, "score": 0, "fail": 0}
+    for task in plan.tasks(read_records(Path(plan.folder))):
+        reason = ""
+        try:
+            state = "done" if scorer.is_done(task) else "score"
+        except VmafsalError as error:
+            state, reason = "fail", f": {error}"
+        counts[state] += 1
+        print(f"{state} {task.clip.output}{reason}")
+    if not quiet:
+        say(
+            f"{_count(len(plan.clips), 'clip')}: {counts['done']} done before, "
+            f"{counts['score']} to score, {counts['fail']} that would fail. Nothing was written."
+        )
+
+
+def _run(plan: Plan, workers: int | None, cluster: str | None, quiet: bool) -> int:
+    """Score the clips of a plan; returns the number of clips that failed."""
+    from vmafsal.files import remove_leftovers
+    from vmafsal.library.coordinator import ClipDone, run_clips
+    from vmafsal.library.scheduler import WorkerDied
     from vmafsal.library.summary import Summary
 
-    clips = read_clips(inputs, output_dir, defaults)
-    name = "summary.jsonl"
-    if shard is not None:
-        clips = take_shard(clips, shard)
-        name = f"summary-{shard.replace('/', '-of-')}.jsonl"
-    described = describe_models(clips)
-    demand = choose_demand(clips, workers, output_dir, digest, segment is not None)
-    engine = _choose_engine(demand, cluster)
-    outputs = [clip.output for clip in clips]
+    pool = _choose_pool(plan.request_workers(workers), cluster)
+    total = len(plan.clips)
+    folders = {Path(plan.folder, output).parent for output in [*plan.outputs, plan.summary]}
     records: list[Record] = []
-    with Summary(output_dir, name) as summary:
-        summary.remove_leftovers(outputs, shared=shard is not None)
+    with Summary(plan.folder, plan.summary, plan.outputs) as summary:
+        for folder in folders:
+            remove_leftovers(folder)
         done = 0
-        told: set[str] = set()
+        said: set[str] = set()
         try:
             with (
-                workers_table(len(clips), engine.size, quiet) as watch,
-                closing(run_clips(clips, described, summary, engine, segment)) as events,
+                workers_table(total, pool.size, quiet) as watch,
+                closing(run_clips(plan.tasks(summary.records), summary, pool)) as events,
             ):
                 for event in events:
                     done = watch(event)
-                    if isinstance(event, Through) and event.record is not None:
+                    if isinstance(event, ClipDone) and event.record is not None:
                         records.append(event.record)
-                        _tell(event.record, f"[{done}/{len(clips)}]", told, quiet)
-                    elif isinstance(event, Died) and not event.given_up and not quiet:
-                        say(f"{event.task.name} met {event.cause}. It is tried once more.")
+                        _report(event.record, f"[{done}/{total}]", said, quiet)
+                    elif isinstance(event, WorkerDied) and not event.given_up and not quiet:
+                        say(
+                            f"{event.task.name}: its worker ended with {event.cause}. It is tried "
+                            "once more."
+                        )
         except KeyboardInterrupt:
-            say(
-                f"Interrupted. {done} of {len(clips)} clips are through; the same command goes on "
-                "from there."
-            )
+            say(f"Interrupted after {done} of {_count(total, 'clip')}; the same command resumes.")
             raise typer.Exit(130) from None
         finally:
-            summary.remove_leftovers(outputs, shared=shard is not None)
+            for folder in folders:
+                remove_leftovers(folder)
     if not quiet:
-        _close(records, len(clips), str(summary.path))
+        _close(records, total, str(summary.path))
     return sum(record.status == "failed" for record in records)
 
 
-def _choose_engine(demand: Demand, cluster: str | None) -> Engine:
+def _choose_pool(request: PoolRequest, cluster: str | None) -> WorkerPool:
     if cluster is None:
-        from vmafsal.library.workers import Processes
+        from vmafsal.library.local_pool import LocalPool
 
-        return Processes(demand)
-    from vmafsal.library.cluster import Actors
+        return LocalPool(request)
+    from vmafsal.library.ray_pool import RayPool
 
-    return Actors(demand, cluster)
+    return RayPool(request, cluster)
 
 
-def _tell(record: Record, place: str, told: set[str], quiet: bool) -> None:
-    """Say what became of a clip, and notices that were not said before."""
+def _report(record: Record, place: str, said: set[str], quiet: bool) -> None:
+    """Print how a clip ended, and its notices that are new."""
     if record.error:
         say(f"{place} {record.output} failed: {record.error}")
     elif not quiet:
         for notice in record.notices:
-            if notice not in told:
+            if notice not in said:
                 say(notice)
-        told.update(record.notices)
-        means = ", ".join(f"{name} {pooled['mean']:.6f}" for name, pooled in record.pooled.items())
-        say(f"{place} {record.output}: {record.frames} frames, {means}, {record.seconds:.1f} s")
+        said.update(record.notices)
+        means = {name: pooled["mean"] for name, pooled in record.pooled.items()}
+        facts = [f"{name} {mean:.6f}" for name, mean in means.items() if mean is not None]
+        facts = [_count(record.frames, "frame"), *facts, f"{record.seconds:.1f} s"]
+        say(f"{place} {record.output}: {', '.join(facts)}")
 
 
 def _close(records: list[Record], clips: int, path: str) -> None:
@@ -236,3 +262,7 @@ def _close(records: list[Record], clips: int, path: str) -> None:
     before = clips - len(records)
     known = f", {before} were done before" if before else ""
     say(f"{scored} of {clips} clips scored{known}, {failed} failed. The summary is {path}.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

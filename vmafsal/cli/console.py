@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from vmafsal.features.frame import FrameFeatures
-    from vmafsal.library.engine import Event
-    from vmafsal.library.run import Through
+    from vmafsal.library.coordinator import ClipDone
+    from vmafsal.library.scheduler import Event
     from vmafsal.run import Run
 
 __all__ = ["progress", "progress_bar", "say", "workers_table"]
@@ -92,7 +92,7 @@ def progress_bar(
 @contextmanager
 def workers_table(
     clips: int, workers: int, quiet: bool
-) -> Generator[Callable[[Event | Through], int]]:
+) -> Generator[Callable[[Event | ClipDone], int]]:
     """Follow a run of many clips, with a table of its workers where standard error is a terminal.
 
     Args:
@@ -102,17 +102,17 @@ def workers_table(
     Yields:
         what is to be called with every event; it returns how many clips are through.
     """
-    from vmafsal.library.engine import Progress, Started
-    from vmafsal.library.run import Through
+    from vmafsal.library.coordinator import ClipDone
+    from vmafsal.library.scheduler import Progress, TaskStarted
 
     state = dict.fromkeys(range(workers), ("", "starting"))
     through = 0
 
-    def watch(event: Event | Through) -> int:
+    def watch(event: Event | ClipDone) -> int:
         nonlocal through
-        if isinstance(event, Through):
+        if isinstance(event, ClipDone):
             through += 1
-        elif isinstance(event, Started):
+        elif isinstance(event, TaskStarted):
             state[event.worker] = (event.task.name, "")
         elif isinstance(event, Progress):
             total = f" of {event.total}" if event.total else ""

@@ -1,4 +1,4 @@
-"""One long video as several parts, and their scores as one log again."""
+"""Divides a long video into parts, and joins their scores into one log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vmafsal.video.sequence import ComparedSequence
 __all__ = ["Part", "PartScores", "divide", "join_parts"]
 
 RAW_FPS = 25.0
-"""Raw video does not tell its rate: this is what seconds mean there."""
+"""The rate assumed for raw video, whose file does not state it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +29,27 @@ class Part:
 
     job: Job
     first: int
-    """frameNum, in the whole, of its frame 0."""
+    """frameNum of its frame 0 in the whole."""
     segment: Segment | None
     """What is read of a container; None for raw video."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartScores:
-    """What scoring a part gave."""
+    """The result of scoring a part."""
 
     log: Log
-    """Its own log: frames are numbered from its beginning."""
+    """Its own log, whose frames are numbered from the part's beginning."""
     head: list[int]
     """Checksums of the first pictures of its segment."""
     tail: list[int]
-    """Checksums of the pictures behind its segment, which are the next one's first."""
+    """Checksums of the pictures behind its segment, which are the first of the next one."""
     features: dict[str, Any]
-    """describe_features of the models that ran."""
+    """See describe_features."""
 
 
 def divide(job: Job, seconds: float) -> list[Part]:
-    """Divide a job into parts that can be scored apart.
+    """Divide a job into parts that can be scored independently.
 
     Args:
         job: of a regular file.
@@ -57,16 +57,16 @@ def divide(job: Job, seconds: float) -> list[Part]:
     Returns:
         the parts, in order; none or one where the video is not longer than that.
     Raises:
-        InexactError: where it is not certain that the parts give what the whole gives; its
+        InexactError: where it is not certain that the parts give the numbers of the whole; its
             message is the reason, without a full stop.
-        VmafsalError: whatever else is wrong with the job.
+        VmafsalError: for anything else that is wrong with the job.
     """
     if any(feature.stats for feature in job.features):
         raise InexactError("saliency_change of a frame needs the frame before it")
     if any(feature.kind == "psnr" for feature in job.features):
         raise InexactError("psnr decodes the reference from its beginning")
     with ExitStack() as stack:
-        # No picture is decoded here, so that nobody has to see whether a GPU could.
+        # No picture is decoded here, so the GPU need not be tried.
         software = replace(job, hwaccel="none")
         distorted = stack.enter_context(open_job_video(software, "distorted"))
         reference = None
@@ -81,7 +81,7 @@ def divide(job: Job, seconds: float) -> list[Part]:
     length = comparison.distorted_length
     if info.kind != "raw":
         if job.hwaccel == "cuda":
-            raise InexactError("--hwaccel cuda decodes whole videos alone")
+            raise InexactError("--hwaccel cuda decodes whole videos only")
         segments = find_segments(job.distorted, job.stream, seconds)
         length = sum(len(segment.times) for segment in segments) - job.frame_skip_dist
     assert length is not None, "clips are regular files"
@@ -137,18 +137,20 @@ def join_parts(
     Returns:
         a log whose frames are those of all parts.
     Raises:
-        InexactError: where two neighbours disagree about the pictures that both have decoded, or
-            did not run the same model.
+        InexactError: where two neighbours differ in the pictures that both have decoded, in the
+            model, or in the execution provider.
     """
     if any(scored.features != scores[0].features for scored in scores):
         raise InexactError("a model was changed meanwhile")
+    if len({(scored.log.vmafsal or {})["provider"] for scored in scores}) > 1:
+        raise InexactError("its parts ran on different execution providers")
     for (part, other), (scored, following) in zip(pairwise(parts), pairwise(scores), strict=True):
         if part.segment is None or other.segment is None:
             continue
         adjacent = part.segment.first + len(part.segment.times) == other.segment.first
         if adjacent and scored.tail != following.head[: len(scored.tail)]:
             raise InexactError(
-                f"pictures of {label(job.distorted)} build on what lies before a key frame"
+                f"pictures of {label(job.distorted)} depend on what lies before a key frame"
             )
     logs = [scored.log for scored in scores]
     facts = [log.vmafsal or {} for log in logs]

@@ -1,62 +1,60 @@
-"""The summary: JSON lines, one record a clip, that no crash can spoil."""
+"""The summary of a run: JSON lines, one record a clip, and the same as a table in CSV."""
 
 from __future__ import annotations
 
-import json
-import math
+import csv
+import io
 import os
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from vmafsal.errors import OutputError, UsageError
-from vmafsal.library.manifest import SUMMARIES
+from vmafsal.files import check_destination, output_error, write_whole
+from vmafsal.library.outputs import is_summary
 from vmafsal.library.record import Record
-from vmafsal.logs.file import open_log, output_error
 
 try:
     import fcntl
-except ImportError:  # Windows has none: there, nothing keeps two runs apart
+except ImportError:  # Windows: there, nothing keeps two runs apart
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Summary", "read_records"]
+__all__ = ["Summary", "format_table", "read_records", "summary_name"]
 
 
-_TEMPORARY = ".vmafsal-*.tmp"
-_LOCK_TRIES = 10
-_LOCK_PAUSE_SECONDS = 0.1
-_SHARED_AGE_SECONDS = 3600.0
-"""A temporary file lives for milliseconds; clocks of machines that share a disk differ by less."""
-_KEYS = frozenset(field.name for field in fields(Record))
+def summary_name(shard: str | None) -> str:
+    """The file name of a run's summary: "summary.jsonl", "summary-3-of-16.jsonl" for 3/16."""
+    return f"summary-{shard.replace('/', '-of-')}.jsonl" if shard else "summary.jsonl"
 
 
 class Summary:
-    """One run's own summary file, locked for as long as the run lasts.
+    """The summary file of one run, locked while the run lasts.
 
-    Records are appended, each in one write that is on the disk before the next clip counts. A
-    later record of a clip replaces an earlier one; at the end the file is written anew with the
-    last of each.
+    A record is appended in one write and is on the disk before the next clip is handed out. A
+    later record of a clip replaces an earlier one: at the end the file is rewritten with the last
+    of each, and a table of the same name is written beside it.
     """
 
-    def __init__(self, folder: str, name: str = "summary.jsonl") -> None:
+    def __init__(self, folder: str, name: str = "summary.jsonl", outputs: Sequence[str] = ()):
         """
         Args:
-            folder: where logs go; it is made where it is missing.
+            folder: the output folder; it is made where it is missing.
             name: of the file in it.
+            outputs: of the clips of this run, so that the table has a row for each.
         Raises:
             OutputError: if it cannot be written there.
-            UsageError: if another run is at it.
+            UsageError: if another run writes to it.
         """
         self.path = Path(folder, name)
         self._folder = Path(folder)
+        self._outputs = outputs
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            check_destination(str(self.path.with_suffix(".csv")))
             # A file of its own: the summary itself is replaced at the end.
-            self._lock = os.open(_lock_of(self.path), os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = os.open(_lock_path(self.path), os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise output_error(str(self.path), error) from None
         if not _lock(self._lock):
@@ -81,7 +79,7 @@ class Summary:
             if size:
                 os.lseek(handle, size - 1, os.SEEK_SET)
                 if os.read(handle, 1) != b"\n":
-                    os.write(handle, b"\n")  # a line that a crash tore stays one line
+                    os.write(handle, b"\n")  # ends a line that a crash tore
         except OSError as error:
             raise output_error(str(self.path), error) from None
         return handle
@@ -92,7 +90,7 @@ class Summary:
         Raises:
             OutputError: if the disk is full.
         """
-        line = _line(record)
+        line = record.to_line()
         try:
             written = os.write(self._handle, line)
             os.fsync(self._handle)
@@ -106,32 +104,16 @@ class Summary:
         self.records[record.output] = record
         self._own.add(record.output)
 
-    def remove_leftovers(self, outputs: Iterable[str], shared: bool = False) -> None:
-        """Remove the temporary files of runs that were killed, unless another run is at work.
-
-        Args:
-            outputs: their folders are looked through.
-            shared: other runs may begin in the folder at any moment: old files alone go.
-        """
-        for other in self._folder.glob(SUMMARIES):
-            if other != self.path and _is_locked(other):
-                return
-        newest = time.time() - _SHARED_AGE_SECONDS if shared else math.inf
-        for folder in {self._folder} | {self._folder / Path(output).parent for output in outputs}:
-            for leftover in folder.glob(_TEMPORARY):
-                with suppress(OSError):
-                    if leftover.stat().st_mtime < newest:
-                        leftover.unlink()
-
     def close(self) -> None:
-        """Write the file anew with one line a clip, and let go of it."""
+        """Rewrite the file with one line a clip, write the table, and unlock it."""
         os.close(self._handle)
         try:
-            records = [self.records[output] for output in sorted(self._own)]
-            with open_log(str(self.path)) as file:
-                for record in records:
-                    file.write(_line(record))
-                file.commit()
+            own = [self.records[output] for output in sorted(self._own)]
+            write_whole(self.path, b"".join(record.to_line() for record in own))
+            # A run that is no shard has the clips of all shards in its table.
+            listed = self.records if self.path.name == summary_name(None) else self._own
+            rows = {output: self.records.get(output) for output in {*listed, *self._outputs}}
+            write_whole(self.path.with_suffix(".csv"), format_table(rows))
         finally:
             os.close(self._lock)
 
@@ -147,47 +129,63 @@ class Summary:
         self.close()
 
 
+def format_table(records: Mapping[str, Record | None]) -> str:
+    """A table in CSV with a row for each clip, that spreadsheets open.
+
+    Args:
+        records: by output; None for a clip that was not reached.
+    Returns:
+        the columns output, distorted, status, frames, the mean of each column of the logs,
+        seconds, error; in the order of the outputs.
+    """
+    rows = sorted(records.items())
+    columns = dict.fromkeys(name for _, record in rows for name in _means(record))
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["output", "distorted", "status", "frames", *columns, "seconds", "error"])
+    for output, record in rows:
+        if record is None:
+            table.writerow([output, "", "not done", *[""] * (len(columns) + 3)])
+            continue
+        means = _means(record)
+        table.writerow(
+            [output, record.distorted, record.status, record.frames]
+            + [means.get(column, "") for column in columns]
+            + [record.seconds, record.error or ""]
+        )
+    # With a byte order mark, by which spreadsheets know UTF-8.
+    return "\ufeff" + text.getvalue()
+
+
+def _means(record: Record | None) -> dict[str, object]:
+    pooled = record.pooled if record is not None else {}
+    return {name: values.get("mean") for name, values in pooled.items()}
+
+
 def read_records(folder: Path) -> dict[str, Record]:
     """The last record of every clip, from all summaries of a folder, by output.
 
-    Lines that a crash tore, or that another program wrote, are passed over.
+    Lines that a crash tore, or that another program wrote, are skipped.
     """
-    paths = sorted(folder.glob(SUMMARIES), key=lambda path: path.stat().st_mtime_ns)
+    paths = [path for path in folder.glob("*.jsonl") if is_summary(path.name)]
+    paths.sort(key=lambda path: path.stat().st_mtime_ns)
     return {record.output: record for path in paths for record in _read(path)}
 
 
-def _read(path: Path) -> list[Record]:
-    records = []
+def _read(path: Path) -> Iterable[Record]:
     with suppress(FileNotFoundError), open(path, "rb") as file:
         for line in file:
-            with suppress(ValueError):
-                values = json.loads(line)
-                if isinstance(values, dict) and values.keys() == _KEYS:
-                    record = Record(**values)
-                    if isinstance(record.output, str) and isinstance(record.inputs, dict):
-                        records.append(record)
-    return records
+            record = Record.from_line(line)
+            if record is not None:
+                yield record
 
 
-def _line(record: Record) -> bytes:
-    return json.dumps(asdict(record), allow_nan=False).encode() + b"\n"
-
-
-def _lock_of(path: Path) -> Path:
+def _lock_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
 
 
 def _lock(handle: int) -> bool:
-    """Take the lock of a summary; False where another run keeps it."""
-    for _ in range(_LOCK_TRIES):
-        if _try_lock(handle):
-            return True
-        # It may be another run that only looks whether this one is at work.
-        time.sleep(_LOCK_PAUSE_SECONDS)
-    return False
-
-
-def _try_lock(handle: int) -> bool:
+    """Take the lock of a summary; False where another run holds it."""
     if fcntl is None:
         return True
     try:
@@ -197,14 +195,3 @@ def _try_lock(handle: int) -> bool:
     except OSError:  # a file system without locks
         return True
     return True
-
-
-def _is_locked(summary: Path) -> bool:
-    try:
-        handle = os.open(_lock_of(summary), os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return not _try_lock(handle)
-    finally:
-        os.close(handle)

@@ -1,4 +1,4 @@
-"""Processes that score clips: each with its share of the cores, none of them indispensable."""
+"""Worker processes on this machine, each with its share of the cores or one GPU."""
 
 from __future__ import annotations
 
@@ -16,42 +16,53 @@ from typing import Any
 
 from vmafsal.errors import VmafsalError
 from vmafsal.infer.plan import available_cores
-from vmafsal.library.engine import Answered, Demand, Lost, Message, Progress, Ready, at_intervals
 from vmafsal.library.record import Digest
-from vmafsal.library.score import ClipScorer, Task
+from vmafsal.library.scheduler import (
+    Message,
+    PoolRequest,
+    Progress,
+    TaskDone,
+    WorkerLost,
+    WorkerReady,
+    limit_rate,
+)
+from vmafsal.library.scorer import ClipScorer
+from vmafsal.library.tasks import Task
 from vmafsal.process import own_process
 
-__all__ = ["Processes"]
+__all__ = ["LocalPool"]
 
-_TELL_SECONDS = 0.25
-_GOODBYE_SECONDS = 5.0
-_MESSAGES: dict[str, type[Ready | Progress | Answered]] = {
-    "ready": Ready,
+_PROGRESS_SECONDS = 0.25
+_JOIN_SECONDS = 5.0
+_MESSAGES: dict[str, type[WorkerReady | Progress | TaskDone]] = {
+    "ready": WorkerReady,
     "progress": Progress,
-    "answer": Answered,
+    "done": TaskDone,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """What one worker is told when it starts."""
+    """What a worker process gets when it starts."""
 
     folder: str
     digest: Digest
     cores: tuple[int, ...]
-    """It is pinned to these, where the system can; empty for all."""
+    """The process is pinned to these where the system allows it; empty for all."""
     gpu: str | None = None
-    """The one GPU that it sees, as CUDA_VISIBLE_DEVICES names it; None for all."""
+    """The only visible GPU, as CUDA_VISIBLE_DEVICES names it; None for all."""
 
 
-class Processes:
-    """The engine of one machine: a process each, on a GPU of its own or a share of the cores."""
+class LocalPool:
+    """A worker pool on one machine: one process for each GPU or share of the cores."""
 
-    def __init__(self, demand: Demand) -> None:
-        gpus = _visible_gpus() if demand.gpu else []
-        shares = _share_cores(demand.count(len(gpus) or available_cores()))
+    def __init__(self, request: PoolRequest) -> None:
+        gpus = _visible_gpus() if request.gpu else []
+        shares = _share_cores(request.count(len(gpus) or available_cores()))
         self._setups = [
-            _Setup(demand.folder, demand.digest, cores, gpus[number % len(gpus)] if gpus else None)
+            _Setup(
+                request.folder, request.digest, cores, gpus[number % len(gpus)] if gpus else None
+            )
             for number, cores in enumerate(shares)
         ]
         self._workers: list[_Worker] = []
@@ -64,14 +75,14 @@ class Processes:
         for setup in self._setups:
             self._workers.append(_Worker(setup))
 
-    def give(self, worker: int, task: Task) -> None:
-        with suppress(OSError):  # it just died, which is noticed when it is waited for
+    def submit(self, worker: int, task: Task) -> None:
+        with suppress(OSError):  # the worker just died; messages() will report it
             self._workers[worker].connection.send(task)
 
-    def hear(self) -> Iterator[Message]:
-        wait([end for worker in self._workers for end in worker.ends])
+    def messages(self) -> Iterator[Message]:
+        wait([handle for worker in self._workers for handle in worker.handles])
         for number, worker in enumerate(self._workers):
-            alive = worker.process.is_alive()  # before its last words are read
+            alive = worker.process.is_alive()  # asked before its last messages are read
             for kind, *values in worker.messages():
                 worker.ready = True
                 yield _MESSAGES[kind](number, *values)
@@ -84,7 +95,7 @@ class Processes:
                     f"A worker process could not start: it ended with {cause}. Try fewer --workers."
                 )
             self._workers[number] = _Worker(self._setups[number])
-            yield Lost(number, cause)
+            yield WorkerLost(number, cause)
 
     def close(self) -> None:
         for worker in self._workers:
@@ -102,9 +113,10 @@ def _visible_gpus() -> list[str]:
 
 
 def _share_cores(workers: int) -> list[tuple[int, ...]]:
-    """Each worker's share of the cores that this process may use; neighbours stay together.
+    """Each worker's share of the cores that this process may use, as consecutive numbers.
 
-    With more workers than cores, they take turns; where cores cannot be chosen, shares are empty.
+    With more workers than cores, workers share a core. The shares are empty where the system
+    cannot pin a process.
     """
     if not hasattr(os, "sched_getaffinity"):
         return [()] * workers
@@ -117,7 +129,7 @@ def _share_cores(workers: int) -> list[tuple[int, ...]]:
 
 
 class _Worker:
-    """One process, and the pipe to it."""
+    """A worker process and the pipe to it."""
 
     def __init__(self, setup: _Setup) -> None:
         # spawn: a fork would share ONNX Runtime's threads and locks, which do not survive it.
@@ -127,16 +139,16 @@ class _Worker:
             target=_serve, args=(theirs, setup), daemon=True
         )
         self.process.start()
-        theirs.close()  # so that the death of the process ends the pipe
+        theirs.close()  # the pipe then ends when the process dies
         self.ready = False
 
     @property
-    def ends(self) -> tuple[Connection, int]:
-        """What to wait for: a message, or its death."""
+    def handles(self) -> tuple[Connection, int]:
+        """What to wait for: a message, or the end of the process."""
         return self.connection, self.process.sentinel
 
     def messages(self) -> Generator[tuple[Any, ...]]:
-        """What it said, as far as it came whole."""
+        """The messages that have arrived whole."""
         try:
             while self.connection.poll():
                 yield self.connection.recv()
@@ -145,7 +157,7 @@ class _Worker:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.join(_GOODBYE_SECONDS)
+        self.process.join(_JOIN_SECONDS)
         self.connection.close()
 
 
@@ -158,10 +170,12 @@ def _cause(process: BaseProcess) -> str:
 
 
 def _serve(connection: Connection, setup: _Setup) -> None:
-    """The life of a worker process."""
-    # Ctrl-C reaches every process of the terminal; the parent alone answers.
+    """The main function of a worker process."""
+    # Ctrl-C and the end of a terminal reach every process; the parent alone handles them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     if setup.cores:
         os.sched_setaffinity(0, setup.cores)
     if setup.gpu is not None:
@@ -169,17 +183,19 @@ def _serve(connection: Connection, setup: _Setup) -> None:
     own_process()
     scorer = ClipScorer(setup.folder, setup.digest, available_cores())
     connection.send(("ready",))
-    tell = at_intervals(_TELL_SECONDS, lambda *facts: connection.send(("progress", *facts)))
+    on_progress = limit_rate(
+        _PROGRESS_SECONDS, lambda *facts: connection.send(("progress", *facts))
+    )
     while True:
         try:
             task = connection.recv()
         except EOFError:
             return
-        connection.send(("answer", scorer.do(task, tell)))
+        connection.send(("done", scorer.do(task, on_progress)))
 
 
-def _die_with_parent() -> None:
-    """End at once when the parent does: a log written later could overwrite a newer one."""
+def _exit_with_parent() -> None:
+    """Exit as soon as the parent does: a log written later could replace a newer one."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

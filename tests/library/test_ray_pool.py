@@ -26,10 +26,10 @@ from tests.batch import (
     write_manifest,
 )
 from tests.conftest import ROOT, Run
-from vmafsal import __version__
 from vmafsal.errors import UsageError, VmafsalError
-from vmafsal.library.cluster import Actors, ActorSetup, ClipActor, Share, share_nodes
-from vmafsal.library.engine import Demand
+from vmafsal.library.ray_pool import ActorSetup, ClipActor, RayPool, Share, share_nodes
+from vmafsal.library.record import runtime_versions
+from vmafsal.library.scheduler import PoolRequest
 
 RAY = ("--engine", "ray")
 
@@ -107,7 +107,7 @@ def test_killed_the_logs_are_those_of_the_local_engine(
         said = run.communicate(timeout=120)[1].decode()
     assert run.returncode == 0, said
     assert "15 clips scored" in said
-    assert "met the loss of its Ray actor on" in said
+    assert "its worker ended with the loss of its Ray actor on" in said
     assert {line[:8] for line in said.splitlines()} == {"vmafsal:"}, "Ray speaks too"
     assert logs(out) == logs(tmp_path / "calm")
     assert set(records(out)) == set(logs(out))
@@ -182,7 +182,7 @@ def test_mistakes_end_the_run_before_it_begins(
 def test_without_ray_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'vmafsal\[ray\]'"):
-        Actors(Demand("out", "ends", None, 1, gpu=False, named_gpu=False), "auto")
+        RayPool(PoolRequest("out", "ends", None, 1, gpu=False, named_gpu=False), "auto")
 
 
 def test_a_node_that_cannot_take_part_says_so(
@@ -191,13 +191,13 @@ def test_a_node_that_cannot_take_part_says_so(
     monkeypatch.chdir(tmp_path)
     mark = tmp_path / "mark"
     mark.touch()
-    setup = ActorSetup(str(tmp_path), "ends", 1, str(tmp_path), str(mark), __version__)
+    setup = ActorSetup(str(tmp_path), "ends", 1, str(tmp_path), str(mark), runtime_versions())
     kind, place = next(ClipActor().prepare(setup))
     assert kind == "ready"
     assert str(os.getpid()) in place
     for other, word in (
-        (replace(setup, version="0.0.1"), "install the same version"),
-        (replace(setup, mark=str(tmp_path / "none")), "does not see the output folder"),
+        (replace(setup, versions={"av": "0.0.1"}), "install the same version"),
+        (replace(setup, marker=str(tmp_path / "none")), "does not see the output folder"),
         (replace(setup, directory=str(tmp_path / "none")), "in a folder that all nodes share"),
     ):
         with pytest.raises(VmafsalError, match=word):

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: actors that score clips, wherever there is room for them."""
+"""Workers on a Ray cluster: actors that score clips on any node with room for them."""
 
 from __future__ import annotations
 
@@ -19,61 +19,71 @@ from typing import Any
 
 from vmafsal import __version__
 from vmafsal.errors import OutputError, UsageError, VmafsalError
-from vmafsal.library.engine import Answered, Demand, Lost, Message, Progress, Ready, at_intervals
-from vmafsal.library.record import Digest
-from vmafsal.library.score import ClipScorer, Task
-from vmafsal.logs.file import output_error
+from vmafsal.files import output_error
+from vmafsal.library.record import Digest, runtime_versions
+from vmafsal.library.scheduler import (
+    Message,
+    PoolRequest,
+    Progress,
+    TaskDone,
+    WorkerLost,
+    WorkerReady,
+    limit_rate,
+)
+from vmafsal.library.scorer import ClipScorer
+from vmafsal.library.tasks import Task
 from vmafsal.process import own_process
 
-__all__ = ["ActorSetup", "Actors", "ClipActor", "Share", "share_nodes"]
+__all__ = ["ActorSetup", "ClipActor", "RayPool", "Share", "share_nodes"]
 
-_TELL_SECONDS = 1.0
-_GOODBYE_SECONDS = 5.0
+_PROGRESS_SECONDS = 1.0
+_KILL_SECONDS = 5.0
 _CONNECT_SECONDS = 5.0
 _STARTS = 3
-"""Actors that die before they are ready, one after the other, before that ends the run."""
+"""The run ends after so many actors in a row died before they were ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one actor gets of its node, as Ray counts it."""
+    """The resources of one actor, as Ray counts them."""
 
     cpus: float
     gpus: float
 
     @property
     def threads(self) -> int:
-        """Threads that keep it to its cores."""
+        """The number of threads that fits its cores."""
         return max(1, int(self.cpus))
 
 
 @dataclass(frozen=True, slots=True)
 class ActorSetup:
-    """What one actor is told when it starts."""
+    """What an actor gets when it starts."""
 
     folder: str
-    """Where logs go, from the root."""
+    """Absolute path of the output folder."""
     digest: Digest
     threads: int
     directory: str
-    """The driver's working directory: relative paths count from it."""
-    mark: str
-    """A file of this run; who sees it sees the same output folder."""
-    version: str
+    """The driver's working directory, to which paths are relative."""
+    marker: str
+    """A file of this run in the output folder: a node that sees it shares the folder."""
+    versions: dict[str, str]
+    """Of the driver's vmafsal and what it computes with."""
 
 
-class Actors:
-    """The engine of a Ray cluster. Actors read the videos and write the logs themselves."""
+class RayPool:
+    """A worker pool on a Ray cluster. Actors read the videos and write the logs themselves."""
 
-    def __init__(self, demand: Demand, address: str) -> None:
+    def __init__(self, request: PoolRequest, address: str) -> None:
         """
         Args:
-            demand: what is asked of the workers.
-            address: of the cluster's head, as HOST:PORT; "auto" for the one that runs here.
+            request: the workers that the run needs.
+            address: of the cluster's head, as HOST:PORT; "auto" for the cluster of this machine.
         Raises:
             UsageError: if Ray is not installed, or no cluster answers there.
         """
-        if demand.named_gpu:
+        if request.named_gpu:
             raise UsageError(
                 "On a cluster, Ray chooses each worker's GPU: write cuda in place of cuda:N."
             )
@@ -83,18 +93,18 @@ class Actors:
             for node in self._ray.nodes()
             if node["Alive"]
         ]
-        gpus = sum(floor(gpu) for _, gpu in nodes) if demand.gpu else 0
-        self._count = demand.count(gpus or sum(floor(cpu) for cpu, _ in nodes))
+        gpus = sum(floor(gpu) for _, gpu in nodes) if request.gpu else 0
+        self._count = request.count(gpus or sum(floor(cpu) for cpu, _ in nodes))
         self._share = share_nodes(nodes, self._count, gpu=gpus > 0)
-        folder = os.path.abspath(demand.folder)
+        folder = os.path.abspath(request.folder)
         self._setup = ActorSetup(
             folder=folder,
-            digest=demand.digest,
+            digest=request.digest,
             threads=self._share.threads,
             directory=os.getcwd(),
-            # Named like a log that is being written, which is what a killed run leaves behind.
-            mark=os.path.join(folder, f".vmafsal-{secrets.token_hex(8)}.tmp"),
-            version=__version__,
+            # Named like a temporary file, so that the next run removes what a killed run left.
+            marker=os.path.join(folder, f".vmafsal-{secrets.token_hex(8)}.tmp"),
+            versions=runtime_versions(),
         )
         self._workers: list[_Worker] = []
 
@@ -106,47 +116,47 @@ class Actors:
         for _ in range(self._count):
             self._workers.append(self._start())
 
-    def give(self, worker: int, task: Task) -> None:
+    def submit(self, worker: int, task: Task) -> None:
         self._workers[worker].do(task)
 
-    def hear(self) -> Iterator[Message]:
-        pending = [worker.words for worker in self._workers if worker.words is not None]
-        # One to wait for, and then whoever else has something to say by now.
-        # Where the cluster's head is gone for a minute, Ray ends this process.
+    def messages(self) -> Iterator[Message]:
+        pending = [worker.stream for worker in self._workers if worker.stream is not None]
+        # Wait for one message, then collect all that have arrived.
+        # Ray ends this process after a minute without the cluster's head.
         self._ray.wait(pending, num_returns=1)
         ready, _ = self._ray.wait(pending, num_returns=len(pending), timeout=0)
         for number, worker in enumerate(self._workers):
-            if any(worker.words is words for words in ready):
-                yield self._listen(number, worker)
+            if any(worker.stream is stream for stream in ready):
+                yield self._next_message(number, worker)
 
     def close(self) -> None:
         for worker in self._workers:
             with suppress(self._ray.exceptions.RayError):
                 self._ray.kill(worker.actor)
-        # Until they are dead, they might write a log.
-        pending = [worker.words for worker in self._workers if worker.words is not None]
+        # An actor might still write a log until it is dead.
+        pending = [worker.stream for worker in self._workers if worker.stream is not None]
         if pending:
             with suppress(self._ray.exceptions.RayError):
-                self._ray.wait(pending, num_returns=len(pending), timeout=_GOODBYE_SECONDS)
-        Path(self._setup.mark).unlink(missing_ok=True)
+                self._ray.wait(pending, num_returns=len(pending), timeout=_KILL_SECONDS)
+        Path(self._setup.marker).unlink(missing_ok=True)
         self._ray.shutdown()
 
     def _start(self, failures: int = 0) -> _Worker:
         try:
-            Path(self._setup.mark).touch()
+            Path(self._setup.marker).touch()
         except OSError as error:
-            raise output_error(self._setup.mark, error) from None
+            raise output_error(self._setup.marker, error) from None
         options = {"num_cpus": self._share.cpus, "num_gpus": self._share.gpus}
         return _Worker(self._ray.remote(**options)(ClipActor).remote(), self._setup, failures)
 
-    def _listen(self, number: int, worker: _Worker) -> Message:
+    def _next_message(self, number: int, worker: _Worker) -> Message:
         errors = self._ray.exceptions
         try:
-            kind, *values = self._ray.get(next(worker.words))
+            kind, *values = self._ray.get(next(worker.stream))
         except errors.RayTaskError as error:
             if isinstance(error.cause, VmafsalError):
                 raise error.cause from None
-            # A traceback, which ends with what it is about.
+            # The last line of a traceback states the error.
             raise _cannot_start(str(error).strip().splitlines()[-1]) from None
         except (errors.RayError, StopIteration) as error:
             with suppress(errors.RayError):
@@ -155,48 +165,52 @@ class Actors:
             if failures >= _STARTS:
                 raise _cannot_start(_first_line(error)) from None
             self._workers[number] = self._start(failures)
-            return Lost(number, f"the loss of its Ray actor on {worker.place or 'its way'}")
+            return WorkerLost(
+                number, f"the loss of its Ray actor on {worker.place or 'a starting node'}"
+            )
         if kind == "progress":
             return Progress(number, *values)
-        worker.words = None
+        worker.stream = None
         if kind == "ready":
             (worker.place,) = values
-            return Ready(number)
-        return Answered(number, *values)
+            return WorkerReady(number)
+        return TaskDone(number, *values)
 
 
 class _Worker:
-    """One actor, and what it is saying."""
+    """An actor and the stream of its messages."""
 
     def __init__(self, actor: Any, setup: ActorSetup, failures: int) -> None:
         self.actor = actor
         self.failures = failures
-        """How many before it, in its place, died before they were ready."""
+        """How many predecessors in a row died before they were ready."""
         self.place = ""
-        """Node and process, once it is ready."""
-        self.words: Any = actor.prepare.remote(setup)
-        """Its answer to the last call, word for word; None where nothing is under way."""
+        """Node and process, once the actor is ready."""
+        self.stream: Any = actor.prepare.remote(setup)
+        """The messages of the call that is running; None where none is."""
 
     def do(self, task: Task) -> None:
-        self.words = self.actor.do.remote(task)
+        self.stream = self.actor.do.remote(task)
 
 
 class ClipActor:
-    """What runs on the cluster. Its methods are generators, which Ray streams to the driver."""
+    """The actor that runs on a node. Its methods are generators, which Ray streams back."""
 
     def prepare(self, setup: ActorSetup) -> Generator[tuple[Any, ...]]:
-        """Get ready; yields ("ready", node and process).
+        """Set the actor up; yields ("ready", node and process).
 
         Raises:
             VmafsalError: if this node cannot take part.
         """
         node = platform.node()
-        if setup.version != __version__:
-            raise VmafsalError(
-                f"The node {node} has vmafsal {__version__}, where the run was started there is "
-                f"{setup.version}: install the same version on all nodes."
-            )
-        if not os.path.exists(setup.mark):
+        for name, wanted in setup.versions.items():
+            found = runtime_versions().get(name)
+            if found != wanted:
+                raise VmafsalError(
+                    f"The node {node} has {name} {found}, but the run was started with {wanted}: "
+                    "install the same version on all nodes."
+                )
+        if not os.path.exists(setup.marker):
             raise OutputError(
                 f"The node {node} does not see the output folder {setup.folder}: put it, and the "
                 "videos, on storage that all nodes share under the same path."
@@ -213,31 +227,33 @@ class ClipActor:
         yield "ready", f"{node} (process {os.getpid()})"
 
     def do(self, task: Task) -> Generator[tuple[Any, ...]]:
-        """Do a task; yields ("progress", done, total, fps) now and then, then ("answer", …)."""
-        words: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
-        tell = at_intervals(_TELL_SECONDS, lambda *facts: words.put(("progress", *facts)))
+        """Do a task; yields ("progress", done, total, fps) now and then, then ("done", …)."""
+        messages: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        on_progress = limit_rate(
+            _PROGRESS_SECONDS, lambda *facts: messages.put(("progress", *facts))
+        )
 
         def work() -> None:
-            words.put(("answer", self._scorer.do(task, tell)))
+            messages.put(("done", self._scorer.do(task, on_progress)))
 
         threading.Thread(target=work, daemon=True).start()
-        word: tuple[Any, ...] = ("",)
-        while word[0] != "answer":
-            word = words.get()
-            yield word
+        message: tuple[Any, ...] = ("",)
+        while message[0] != "done":
+            message = messages.get()
+            yield message
 
 
 def share_nodes(nodes: Sequence[tuple[float, float]], workers: int, gpu: bool) -> Share:
-    """The largest share that so many workers can have, all the same.
+    """The largest equal share of the nodes for a number of workers.
 
     Args:
         nodes: (cores, GPUs) of each, as Ray counts them.
         workers: at least 1.
-        gpu: each gets a GPU, or a whole part of one where there are more workers than GPUs.
+        gpu: each gets a GPU, or 1/n of one where there are more workers than GPUs.
     Returns:
-        a whole number of cores, or a whole part of one where there are more workers than cores.
+        a whole number of cores, or 1/n of one where there are more workers than cores.
     """
-    # Down to the four digits that Ray counts.
+    # Rounded down to the four decimals that Ray keeps.
     parts = [floor(1e4 / part) / 1e4 for part in range(1, workers + 1)]
     whole = range(floor(max(cores for cores, _ in nodes)), 1, -1)
 
@@ -251,20 +267,20 @@ def share_nodes(nodes: Sequence[tuple[float, float]], workers: int, gpu: bool) -
 
 
 def _times(share: float, have: float) -> float:
-    """How often a share fits into what there is."""
+    """How many such shares a node holds."""
     return have // share if share else inf
 
 
 def _connect(address: str) -> Any:
-    """Ray, connected to a cluster that runs."""
+    """The ray module, connected to a running cluster."""
     if find_spec("ray") is None:
         raise UsageError(
             "--engine ray needs Ray, which is not installed: pip install 'vmafsal[ray]'."
         )
     if address != "auto":
         _check_address(address)
-    # Both are read when it is imported. Nothing is told to anybody about how Ray is used here, and
-    # what Ray has to say of lost nodes does not go to standard output.
+    # Both are read on import: no usage statistics, and no messages about lost nodes on standard
+    # output.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."
     import ray
@@ -279,7 +295,7 @@ def _connect(address: str) -> Any:
 
 
 def _check_address(address: str) -> None:
-    """See that something listens there: Ray itself would try for two minutes."""
+    """Check that something listens there: Ray itself would try for two minutes."""
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         raise UsageError(
