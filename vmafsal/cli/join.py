@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmafsal.cli.console import say
+from vmafsal.cli.join_table import print_join
 from vmafsal.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from vmafsal.logs import Log, LogFormat
     from vmafsal.logs.align import How
-    from vmafsal.logs.stats import Pair
 
 __all__ = ["join"]
 
@@ -35,9 +33,6 @@ _HELP = (
     "  vmafsal join score.json vmaf.json psnr.json --take psnr_y=psnr.json\n"
     "  vmafsal join score.json cut.json --offset cut.json=50 -o combined.json\n"
 )
-
-_FAMILIES = ("vmaf", "psnr", "ssim", "cambi")
-"""Columns that the table shows, in this order; the others need --all."""
 
 
 class _How(StrEnum):
@@ -195,7 +190,7 @@ def join(
     if not quiet:
         for notice in (joined.vmafsal or {})["join"].get("notices", []):
             say(notice)
-        _print(joined, len(logs), output, show_all)
+        print_join(joined, len(logs), output, show_all)
 
 
 join.__doc__ = _HELP
@@ -240,71 +235,3 @@ def _whole_number(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
         raise UsageError(f"--offset takes FILE=N, N a whole number of frames; it got '{text}'.")
     return int(text)
-
-
-def _print(log: Log, count: int, output: str | None, show_all: bool) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    from vmafsal.logs.stats import correlations, salient_quarters
-
-    console = Console(stderr=output in ("-", "/dev/stdout"), highlight=False)
-
-    def line(text: str) -> None:
-        console.print(Text(text), soft_wrap=True)
-
-    pairs = correlations(log)
-    shown = pairs if show_all else _main_pairs(pairs)
-    with console.capture() as capture:
-        if not pairs:
-            line("No column's name begins with saliency_mean: nothing to correlate.")
-        else:
-            console.print(_table(shown, none="-" if console.options.ascii_only else "–"))
-        if len(shown) < len(pairs):
-            left_out = len(pairs) - len(shown)
-            line(f"{left_out} more row{'s' if left_out > 1 else ''} with --all.")
-        for quarter in salient_quarters(log):
-            line(
-                f"Mean of {quarter.column} over the most salient quarter of the frames "
-                f"({quarter.frames} of {quarter.total}, by {quarter.saliency}): "
-                f"{quarter.mean:.4f}; over all: {quarter.mean_of_all:.4f}."
-            )
-        place = f"{output}: " if output not in (None, "-") else ""
-        frames, columns = len(log.frames), len(log.feature_names)
-        line(
-            f"{place}{frames} frame{'s' if frames != 1 else ''}, {columns} "
-            f"column{'s' if columns != 1 else ''}, {count} logs."
-        )
-    # Not by rich, which ends the process with status 1 once the reader of a pipe has left.
-    print(capture.get(), end="", file=console.file, flush=True)
-
-
-def _main_pairs(pairs: list[Pair]) -> list[Pair]:
-    """The pairs with a column of the main families, those first; all pairs if there is none."""
-    shown = [
-        pair
-        for family in _FAMILIES
-        for pair in pairs
-        if re.match(rf"(float_|integer_|ms_)*{family}", pair.other)
-    ]
-    return shown or pairs
-
-
-def _table(pairs: list[Pair], none: str) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for heading in ("saliency", "column"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("Pearson", "Spearman", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for pair in pairs:
-        pearson, spearman, n = pair.correlation
-        table.add_row(
-            Text(pair.saliency),
-            Text(pair.other),
-            *(none if value is None else f"{value:.4f}" for value in (pearson, spearman)),
-            str(n),
-        )
-    return table

@@ -39,6 +39,10 @@ vmafsal batch clips.csv --output-dir out   scores many clips, and resumes
 
 vmafsal join score.json vmaf.json -o all.json   puts logs together, frame by frame
 
+vmafsal stats all.json   prints statistics of each column
+
+vmafsal worst all.json   names the frames of low quality and high saliency
+
 vmafsal models   lists the models, shows one, or verifies them
 """
 

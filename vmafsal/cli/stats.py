@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from vmafsal.cli.console import say
+from vmafsal.cli.output import printed
 from vmafsal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -191,20 +192,18 @@ def _print(blocks: list[_Block], many: bool, to_stderr: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(stderr=to_stderr, highlight=False)
     headed = many or len(blocks) > 1
-    tables = [_table(block, none="-" if console.options.ascii_only else "–") for block in blocks]
-    # A table that a terminal wraps can still be read; one whose figures are cut cannot.
-    unbounded = Console(width=10_000)
-    console.width = max(console.width, *(unbounded.measure(table).maximum for table in tables))
-    with console.capture() as capture:
+    with printed(to_stderr) as console:
+        none = "-" if console.options.ascii_only else "–"
+        tables = [_table(block, none) for block in blocks]
+        # A table that a terminal wraps can still be read; one whose figures are cut cannot.
+        unbounded = Console(width=10_000)
+        console.width = max(console.width, *(unbounded.measure(table).maximum for table in tables))
         for block, table in zip(blocks, tables, strict=True):
             if headed:
                 name = f"{block.log}, " if many else ""
                 console.print(Text(f"{name}{_heading(block)}"), soft_wrap=True)
             console.print(table)
-    # Not by rich, which ends the process with status 1 once the reader of a pipe has left.
-    print(capture.get(), end="", file=console.file, flush=True)
 
 
 def _table(block: _Block, none: str) -> Table:

@@ -9,6 +9,7 @@ import typer
 
 from vmafsal.cli.console import say
 from vmafsal.cli.options import MAP_OPTIONS, takes_options
+from vmafsal.cli.output import printed
 from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.job import Job, build_job
 
@@ -180,21 +181,17 @@ def _save(run: Any, frames: dict[int, int], folder: Path, inputs: list[str]) -> 
 
 
 def _print(log: Log, chosen: list[WorstFrame], low: str, high: str, quiet: bool) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    with console.capture() as capture:
+    count, total = len(chosen), len(log.frames)
+    line = (
+        f"{count} of {total} frame{'s' if total != 1 else ''}, by the sum of two ranks "
+        f"(lowest {low} first, highest {high} first), at least 1 s apart."
+    )
+    with printed() as console:
         console.print(_table(chosen, low, high))
         if not quiet:
-            count, total = len(chosen), len(log.frames)
-            line = (
-                f"{count} of {total} frame{'s' if total != 1 else ''}, by the sum of two ranks "
-                f"(lowest {low} first, highest {high} first), at least 1 s apart."
-            )
             console.print(Text(line), soft_wrap=True)
-    # Not by rich, which ends the process with status 1 once the reader of a pipe has left.
-    print(capture.get(), end="", file=console.file, flush=True)
 
 
 def _table(chosen: list[WorstFrame], low: str, high: str) -> Table:

@@ -1,4 +1,4 @@
-"""How a number is printed: libvmaf's rule, and what --precision makes of it."""
+"""How numbers are printed: libvmaf's rule, and the choices of --precision."""
 
 from __future__ import annotations
 

@@ -135,8 +135,8 @@ def _csv_frames(
             raise InputError(f"{name} is cut short or damaged in {where}: {AGAIN}.")
         if len(values) != len(names):
             raise InputError(
-                f"{name} has {len(values)} values for {len(names)} columns in {where}, so that "
-                "nobody can tell which are which: write the log as JSON, or write it again."
+                f"{name} has {len(values)} values for {len(names)} columns in {where}, so that it "
+                "is not clear which are missing: write the log as JSON, or write it again."
             )
         figures = {
             key: _figure(value, name, where, key)
