@@ -167,6 +167,8 @@ def test_stats_are_those_of_the_maps(
         monkeypatch.setattr("vmafsal.infer.open.Session", partial(Session, fused=True))
     run = extract(clip, model={"": model, "b": model}, stats=True, maps=True, **SIZE)
     assert all(column.network.view.fused == fused for column in run._columns.values())
+    # Both features run one session.
+    assert len({id(column.network.session) for column in run._columns.values()}) == 1
     before = None
     for frame in run:
         assert frame.map is not None

@@ -16,7 +16,10 @@ _ARENAS = 2
 
 
 def own_process() -> None:
-    """Set up a process that will score; call it before there are threads."""
+    """Set up a process that will score. Call it before there are threads.
+
+    Malloc's arenas are limited, and ONNX Runtime's logger is silenced.
+    """
     from vmafsal.infer.runtime import silence_runtime
 
     limit_arenas()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -41,10 +42,10 @@ _PATIENCE_SECONDS_PIPE = 0.1
 class Run:
     """A run that happens while it is iterated.
 
-    Attributes that tell the facts (info, models, provider, frame_count, notices) are there before
-    the first frame is read; `notices` may grow. Iterate once; what was yielded stays in `frames`.
-    Files are closed at the end of the iteration; a result that is left halfway is closed by
-    `close()` or by leaving its with-block.
+    Facts (info, models, provider, frame_count, notices) are known before the first frame is read;
+    `notices` may grow. Iterate once: the run itself for numbers, or maps() for maps and pictures
+    beside them. The numbers stay in `frames`. Files are closed at the end of the iteration; a run
+    that is left halfway is closed by `close()` or by leaving its with-block.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Run:
 
     @property
     def frame_count(self) -> int | None:
-        """How many frames will be scored, as far as that can be told before the end."""
+        """How many frames will be scored, where that is known before the end."""
         return self._comparison.frame_count
 
     @property
@@ -191,7 +192,7 @@ class Run:
         return frames
 
     def read(self) -> Self:
-        """Score all that is left, and return the result."""
+        """Score all that is left, and return this run."""
         for _ in self:
             pass
         return self
@@ -271,9 +272,11 @@ class Run:
 
     def _load(self) -> None:
         job = self.job
-        told: set[str] = set()
+        named: set[str] = set()
+        # Features with one model share its session.
+        open_session = cache(self._open_session)
         for feature in job.features:
-            session = self._open_session(
+            session = open_session(
                 feature.model_path,
                 job.device,
                 job.threads,
@@ -289,8 +292,8 @@ class Run:
                 else Column.of_saliency(network, feature.name, stats=feature.stats)
             )
             self.models[feature.column] = model
-            if model.smoke and model.id not in told:
-                told.add(model.id)
+            if model.smoke and model.id not in named:
+                named.add(model.id)
                 self._notices.append(
                     f"{model.id} is a placeholder that has learnt nothing: its numbers are for "
                     "trying out pipelines alone. Choose a trained model with "

@@ -29,7 +29,7 @@ SCALARS = "vmafsal/scalars"
 MAPS = "vmafsal/maps"
 """Output of a fused graph instead: float32 [N, H, W], cropped to the pictures."""
 
-_OLDEST_OPSET = 11  # the first whose Resize is told how coordinates go
+_OLDEST_OPSET = 11  # the first whose Resize takes a coordinate transformation
 _AXES_ARE_INPUTS = 18  # from this opset on, of reductions
 
 
