@@ -17,7 +17,7 @@ from tests.conftest import PLACEHOLDER
 from vmafsal import extract
 from vmafsal.errors import InputError, UsageError
 from vmafsal.job import Job
-from vmafsal.options import read_rate, read_seconds
+from vmafsal.values import read_rate, read_seconds
 
 SIZE: dict[str, Any] = {"width": 64, "height": 48}
 MODEL = f"--feature=mobilesal=model_path={PLACEHOLDER}"

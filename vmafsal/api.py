@@ -12,8 +12,9 @@ from inspect import Parameter
 from typing import Any
 
 from vmafsal.job import FEATURE_OPTIONS, JOB_OPTIONS, Feature, Job, parse_features
-from vmafsal.options import Option, nearest
+from vmafsal.options import Option
 from vmafsal.run import Run
+from vmafsal.values import nearest
 
 __all__ = ["PYTHON_OPTIONS", "extract"]
 

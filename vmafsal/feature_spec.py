@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from vmafsal.errors import UsageError
-from vmafsal.options import nearest
+from vmafsal.values import nearest
 
 __all__ = ["FEATURE", "FEATURES", "MODEL_VARIABLE", "PSNR", "read_features"]
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vmafsal.errors import UsageError
 from vmafsal.feature_spec import FEATURE, MODEL_VARIABLE, PSNR, read_features
@@ -85,13 +85,13 @@ class Feature:
         "text",
         None,
         "Matrix from YUV to RGB. `auto` is the one that the stream is tagged with, else `bt709`.",
-        choices=("libvmaf", "bt709", "bt601", "bt2020", "auto"),
+        choices=get_args(ColorMatrix),
     )
     range: ColorRange | None = option(
         "text",
         None,
         "Range of the samples. `auto` is the one that the stream is tagged with, else limited.",
-        choices=("limited", "full", "auto"),
+        choices=get_args(ColorRange),
     )
     short_side: int | Literal["native"] | None = option(
         "number",
@@ -198,7 +198,7 @@ class Job:
         "none",
         "What decodes the distorted video: software, an NVIDIA GPU (NVDEC), or that GPU where it "
         "can.",
-        choices=("none", "cuda", "auto"),
+        choices=get_args(Hwaccel),
     )
     frame_cnt: int = _input("number", 0, "Compare this many frames; 0 is all.", least=0)
     frame_skip_ref: int = _input(

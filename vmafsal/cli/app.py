@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from vmafsal.cli import batch, compose, join, models, report, roi, score, stats, worst
 from vmafsal.cli.console import say
 from vmafsal.errors import VmafsalError
-from vmafsal.options import nearest
+from vmafsal.values import nearest
 
 __all__ = ["app"]
 

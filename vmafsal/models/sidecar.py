@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vmafsal.errors import ModelError
+from vmafsal.job import ColorMatrix, ColorRange
 from vmafsal.models.fields import (
     known_keys,
     number,
@@ -28,9 +29,6 @@ __all__ = [
     "parse_sidecar",
     "read_sidecar",
 ]
-
-ColorMatrix = Literal["libvmaf", "bt709", "bt601", "bt2020", "auto"]
-ColorRange = Literal["limited", "full", "auto"]
 
 # Means and standard deviations of ImageNet's R, G, B in [0, 1], as torchvision documents them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
