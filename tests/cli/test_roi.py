@@ -113,6 +113,17 @@ def test_raw_video_is_encoded_and_quiet_says_nothing(tmp_path: Path) -> None:
         assert sum(1 for _ in container.decode(video=0)) == 3
 
 
+def test_a_video_in_which_nothing_is_salient_is_measured(tmp_path: Path) -> None:
+    clip = tmp_path / "in.yuv"
+    clip.write_bytes(bytes(64 * 48 * 3 // 2 * 2))
+    size = ("--width", "64", "--height", "48")
+    code, _, err = invoke("roi", clip, *size, "--encode", tmp_path / "out.mp4", "--crf", "30")
+    assert code == 0
+    line = LINE.search(err)
+    assert line is not None
+    assert line["plain"] == "60.00"
+
+
 def test_audio_is_copied(tmp_path: Path) -> None:
     clip = tmp_path / "in.mkv"
     write_clip(clip, drawn_frames(112, 80, 6), audio="aac")

@@ -289,7 +289,8 @@ def _write(
         for notice in run.notices:
             say(notice)
         if kind != "json":
-            say(f"Encode with: {command_line(kind, run.info, output, gop)}")
+            named = "FILE" if output == "-" else output
+            say(f"Encode with: {command_line(kind, run.info, named, gop)}")
 
 
 def _mapped(run: Run) -> Iterator[tuple[Frame, NDArray[np.float32]]]:

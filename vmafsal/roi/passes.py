@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 from numpy.typing import NDArray
 
+from vmafsal.features.pooling import pool
 from vmafsal.features.psnr import Psnr, psnr
 from vmafsal.roi.encode import Encoded, OffsetStore, Original, encode, statistics_file
 from vmafsal.roi.encoder import Encoding, Shape
@@ -98,7 +99,7 @@ def measure(mapped: Iterable[Mapped], paths: Sequence[str]) -> list[Psnr]:
         mapped: frames of the input and their maps, in order.
         paths: of the encodes.
     Returns:
-        the means over the frames, of each encode.
+        the means over the frames, of each encode; NaN where no frame has a value.
     """
     rows: list[list[Psnr]] = [[] for _ in paths]
     with ExitStack() as stack:
@@ -110,7 +111,7 @@ def measure(mapped: Iterable[Mapped], paths: Sequence[str]) -> list[Psnr]:
                     row.append(
                         psnr(frame.planes[0], distorted.planes[0], saliency, frame.bit_depth)
                     )
-    return [Psnr(*np.nanmean(row, axis=0).tolist()) for row in rows]
+    return [Psnr(*(pool(column)["mean"] for column in zip(*row, strict=True))) for row in rows]
 
 
 def _frame_number(index: int, frames: Iterator[Frame]) -> Frame | None:
