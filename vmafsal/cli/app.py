@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from vmafsal.cli import batch, compose, join, models, report, roi, score, stats, worst
 from vmafsal.cli.console import say
+from vmafsal.cli.map import map_command
 from vmafsal.errors import VmafsalError
 from vmafsal.values import nearest
 
@@ -82,7 +83,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             say(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            say("Interrupted; no log was written.")
+            say("Interrupted; nothing unfinished was left behind.")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our standard output has seen enough.
@@ -110,5 +111,6 @@ app.command("join")(sentences(join.join))
 app.command("stats")(sentences(stats.stats))
 app.command("worst")(sentences(worst.worst))
 app.command("report")(sentences(report.report))
+app.command("map")(sentences(map_command))
 app.command("roi")(sentences(roi.roi))
 app.add_typer(models.app(sentences), name="models")
