@@ -108,7 +108,7 @@ def map_command(
     ] = None,
     **given: Any,
 ) -> None:
-    """Show where viewers look: saliency maps as PNG files, numbers, or a video.
+    """Draw the saliency maps of videos and pictures, or save their numbers.
 
     Example: vmafsal map clip.mp4 -o overlay.mp4
     """
