@@ -158,9 +158,11 @@ def test_figures_that_are_not_finite() -> None:
     content = json.loads(format_log(log, "json", parse_precision(None)))
     assert content["fps"] is None
     assert content["frames"][0]["metrics"] == {"a": None, "b": None}
-    assert content["pooled_metrics"]["a"] == dict.fromkeys(
-        ("min", "max", "mean", "harmonic_mean"), None
-    )
+    names = ("min", "max", "mean", "harmonic_mean")
+    # NaN is a frame without a value; infinity is one.
+    assert content["pooled_metrics"]["a"] == dict.fromkeys(names, 1.0)
+    pooled = content["pooled_metrics"]["b"]
+    assert [pooled[name] for name in names[:3]] == [None, None, None]
     assert format_log(log, "csv", parse_precision(None)) == (
         "Frame,a,b,\n0,nan,inf,\n1,1.000000,-inf,\n"
     )

@@ -18,7 +18,7 @@ from vmafsal.logs.parquet import MAGIC, parse_parquet
 from vmafsal.logs.parse_json import parse_json, parse_lines
 from vmafsal.logs.parse_text import parse_csv, parse_sub, parse_xml
 
-__all__ = ["decode_text", "parse_log", "read_bytes", "read_log"]
+__all__ = ["parse_log", "read_log"]
 
 
 def read_log(path: str | os.PathLike[str]) -> Log:
@@ -36,13 +36,13 @@ def read_log(path: str | os.PathLike[str]) -> Log:
     """
     text_path = os.fspath(path)
     name = "standard input" if text_path == "-" else text_path
-    raw = read_bytes(text_path, name)
+    raw = _read_bytes(text_path, name)
     if raw.startswith(MAGIC):
         return _check(parse_parquet(raw, name), name)
-    return parse_log(decode_text(raw, name), name)
+    return parse_log(_decode_text(raw, name), name)
 
 
-def read_bytes(path: str, name: str) -> bytes:
+def _read_bytes(path: str, name: str) -> bytes:
     """The whole content of a file.
 
     Args:
@@ -65,7 +65,7 @@ def read_bytes(path: str, name: str) -> bytes:
         raise InputError(f"{name!r} is no file name: check it.") from None
 
 
-def decode_text(raw: bytes, name: str) -> str:
+def _decode_text(raw: bytes, name: str) -> str:
     """Text from bytes: UTF-8, or UTF-16 with a byte order mark, as PowerShell's > writes it.
 
     Args:
