@@ -193,7 +193,7 @@ def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for example in examples:
         exec(compile(example, "docs/python-api.md", "exec"), names)
     assert re.fullmatch(r"320 180 \w+ExecutionProvider", said[0])
-    assert "['saliency_mean', 'saliency_mean_again'] 48" in said
+    assert "['pts_time', 'saliency_mean', 'saliency_mean_again'] 48" in said
     assert said[-1] == "missing.mp4 does not exist."
 
 
