@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pty
@@ -281,6 +282,94 @@ def test_ctrl_c_keeps_what_is_finished(start: Start, clips: Path, tmp_path: Path
     assert set(done) <= set(logs(folder))
 
 
+def test_the_end_of_a_terminal_leaves_no_temporary_files(
+    start: Start, clips: Path, tmp_path: Path
+) -> None:
+    run = start(clips, "-o", "out", "--workers", "1")
+    folder = tmp_path / "out"
+    wait_for(lambda: folder.exists() and logs(folder), run)
+    os.killpg(run.pid, signal.SIGHUP)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 128 + signal.SIGHUP
+    assert "Traceback" not in said.decode()
+    assert not list(folder.rglob("*.tmp"))
+    assert (folder / "summary.csv").exists()
+
+
+def test_the_log_of_a_running_command_is_left_alone(
+    vmafsal: Run, start: Start, long_clip: Path, tmp_path: Path
+) -> None:
+    """`vmafsal … -o out/x.json` writes a temporary file in the folder that a batch cleans."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    pipe = tmp_path / "pipe.yuv"
+    os.mkfifo(pipe)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "vmafsal", pipe, *SIZE, "-o", folder / "x.json"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        data = long_clip.read_bytes()
+        with open(pipe, "wb") as file:
+            file.write(data[: len(data) // 2])
+            file.flush()
+            wait_for(lambda: list(folder.glob("*.tmp")), running)
+            (tmp_path / "good.mp4").write_bytes(DEMO.read_bytes())
+            (folder / ".vmafsal-dead.tmp").write_bytes(b"what a dead run left")
+            done = vmafsal("batch", "good.mp4", "-o", "out")
+            assert done.returncode == 0, done.stderr
+            assert not (folder / ".vmafsal-dead.tmp").exists()
+            file.write(data[len(data) // 2 :])
+        _, said = running.communicate(timeout=120)
+    finally:
+        running.kill()
+    assert running.returncode == 0, said.decode()
+    assert len(json.loads((folder / "x.json").read_text())["frames"]) == 4000
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_a_dry_run_says_what_is_done_and_writes_nothing(vmafsal: Run, tmp_path: Path) -> None:
+    for name in ("a.yuv", "b.yuv"):
+        (tmp_path / name).write_bytes(draw_yuv(2, 48, 64))
+    (tmp_path / "clips.csv").write_text(
+        "distorted,width,height\na.yuv,64,48\nb.yuv,64,48\nmissing.yuv,64,48\n"
+    )
+    dry = vmafsal("batch", "clips.csv", "-o", "out", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert sorted(dry.stdout.splitlines())[1:] == ["score a.json", "score b.json"]
+    assert "3 clips: 0 done before, 2 to score, 1 that would fail" in dry.stderr
+    assert not (tmp_path / "out").exists()
+    assert vmafsal("batch", "a.yuv", *SIZE, "-o", "out").returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    dry = vmafsal("batch", "clips.csv", "-o", "out", "--dry-run")
+    assert sorted(dry.stdout.splitlines())[0] == "done a.json"
+    assert "1 done before, 1 to score, 1 that would fail. Nothing was written." in dry.stderr
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert after == before
+
+
+def test_the_other_columns_come_out_of_a_batch_too(vmafsal: Run, tmp_path: Path) -> None:
+    for name, seed in (("d.yuv", 1), ("r.yuv", 2)):
+        (tmp_path / name).write_bytes(draw_yuv(3, 48, 64, seed=seed))
+    row = {"distorted": "d.yuv", "reference": "r.yuv", "width": 64, "height": 48}
+    row |= {"feature": ["mobilesal=stats=true", "psnr"]}
+    (tmp_path / "clips.jsonl").write_text(json.dumps(row) + "\n")
+    done = vmafsal("batch", "clips.jsonl", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    frames = json.loads((tmp_path / "out" / "d.json").read_text())["frames"]
+    columns = set(frames[1]["metrics"])
+    assert {"saliency_mean", "saliency_change", "psnr_y", "psnr_y_saliency"} <= columns
+    with open(tmp_path / "out" / "summary.csv", encoding="utf-8-sig", newline="") as file:
+        (table,) = csv.DictReader(file)
+    assert (table["output"], table["status"], table["frames"]) == ("d.json", "done", "3")
+    assert columns <= set(table)
+    assert float(table["psnr_y"]) == pytest.approx(
+        sum(frame["metrics"]["psnr_y"] for frame in frames) / 3, abs=1e-6
+    )
+    assert "1 were done before" in vmafsal("batch", "clips.jsonl", "-o", "out").stderr
+
+
 def test_workers_keep_to_their_share_of_the_cores(
     start: Start, clips: Path, tmp_path: Path
 ) -> None:
@@ -339,5 +428,5 @@ def test_a_terminal_shows_the_workers(long_clip: Path, tmp_path: Path) -> None:
     text = said.decode()
     assert "worker" in text
     assert "of 2 clips" in text
-    assert re.search(r"\[a\]\.json +│ \d+ of 4000 frames, [\d.]+ fps", text)
+    assert re.search(r"\[a\]\.json +│ frame \d+ of 4000, [\d.]+ fps", text)
     assert "[2/2]" in text

@@ -6,9 +6,9 @@ import os
 import signal
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -138,7 +138,8 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=_serve, args=(theirs, setup), daemon=True
         )
-        self.process.start()
+        with _terminal_signals_held():
+            self.process.start()
         theirs.close()  # the pipe then ends when the process dies
         self.ready = False
 
@@ -169,9 +170,23 @@ def _cause(process: BaseProcess) -> str:
     return f"signal {-code} ({signal.strsignal(-code)})"
 
 
+@contextmanager
+def _terminal_signals_held() -> Generator[None]:
+    """Hold Ctrl-C and the end of a terminal back, also from the processes that are started."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it would let the signals through again
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
 def _serve(connection: Connection, setup: _Setup) -> None:
     """The main function of a worker process."""
-    # Ctrl-C and the end of a terminal reach every process; the parent alone handles them.
+    # Ctrl-C and the end of a terminal reach every process, but only the parent handles them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
