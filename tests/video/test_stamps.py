@@ -110,6 +110,26 @@ def test_containers_that_keep_one_stamp(tmp_path: Path, name: str) -> None:
     assert times == pytest.approx([number / 25 for number in range(COUNT)], abs=1e-3)
 
 
+def test_a_picture_in_two_packets(tmp_path: Path) -> None:
+    """ffmpeg's reader of ASF parts the timing messages of H.264 from the pictures behind them."""
+    drawn = [picture(numbered(number)) for number in range(COUNT)]
+    options = {**B_FRAMES, "x264-params": "tff=1"}
+    whole = encode(tmp_path / "clip.mp4", drawn, options=options)
+    clip = tmp_path / "clip.asf"
+    with av.open(str(whole)) as source, av.open(str(clip), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    with av.open(str(clip)) as file:
+        assert sum(1 for packet in file.demux(video=0) if packet.size) > COUNT
+    count, frames, notices = frames_of(clip)
+    assert count is None
+    assert [number_in(frame.planes[0]) for frame in frames] == list(range(COUNT))
+    assert notices == [f"{clip} is interlaced; its pictures are scored as whole frames."]
+
+
 def test_pictures_before_the_start_of_an_edit_list(folder: Path, tmp_path: Path) -> None:
     clip = copy_stream(folder / "clip.264", tmp_path / "clip.mp4", lambda number: number - 2)
     wanted = decoded(clip)

@@ -60,8 +60,12 @@ class Timeline:
         """False once the stamps are known not to be presentation times."""
         self.begins_late = False
         """True if the first packet is no key frame."""
+        self.may_split = False
+        """True once a packet without stamps came among others: perhaps the rest of a picture
+        whose first part has the stamps."""
         self.first: int | None = None
         """Presentation time of the first packet."""
+        self.joined = joined
         self._due: list[int] = []
         self._waiting = joined
         self._key_frames = 0
@@ -86,6 +90,8 @@ class Timeline:
             self._clock = packet.dts
         if packet.pts is None or self.first is None:
             self.timed = False
+            mixed = self.first is not None and packet.pts is None and packet.dts is None
+            self.may_split = self.may_split or (mixed and not self.joined)
         elif self.timed and packet.pts < self.first and self._key_frames < 2:
             # Leading pictures of an open group refer to what is not there.
             return False
@@ -149,6 +155,7 @@ class PictureReader:
         self._cut = cut
         self._timeline = Timeline(joined=container.format.name in _JOINED)
         self._hides = stream.codec_context.name in MAY_HIDE
+        self._following: Packet[VideoStream] | None = None
         self._held: deque[VideoFrame] = deque()
         self._latest = -math.inf
         self._irregular = False
@@ -184,14 +191,16 @@ class PictureReader:
         """Number of pictures shown, by the packets alone, less what a decoder skips at first.
 
         Returns:
-            None where that is not known: no key frame was found, or a stream without time stamps
-            begins between two of them.
+            None where that is not known: no key frame was found, a stream without time stamps
+            begins between two of them, or pictures may be split into several packets.
         """
         for packet in self._packets():
             self._timeline.add(packet)
         timeline = self._timeline
+        if timeline.may_split or (timeline.begins_late and not timeline.timed):
+            return None
         if not timeline.timed:
-            return None if timeline.begins_late else timeline.shown or None
+            return timeline.shown or None
         if self._limit is not None:
             return len(timeline.outstanding(self._limit)) or None
         return timeline.shown or None
@@ -215,6 +224,9 @@ class PictureReader:
             except av.error.FFmpegError as error:
                 if not self._careful:
                     raise DamagedError from error
+                if shown and self._next_continues(packet):
+                    self._timeline.shown -= 1
+                    continue
                 self._lost = self._lost or shown
                 if shown and (self._irregular or not self._timeline.timed):
                     yield Shown(None, None)
@@ -223,6 +235,21 @@ class PictureReader:
                 self._held.append(picture)
                 yield from self._release()
         yield from self._drain()
+
+    def _next_continues(self, packet: Packet[VideoStream]) -> bool:
+        """True if the picture of a packet that gave none is in the next one, without stamps.
+
+        ffmpeg's reader of ASF may part what stands before a picture (SEI of H.264) from it.
+        """
+        following = self._following
+        return (
+            following is not None
+            and following.pts is None
+            and following.dts is None
+            and packet.pts is not None
+            and self._stream.codec_context.name == "h264"
+            and not self._timeline.joined
+        )
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """Every whole packet. One is held back, since only the end tells that it was cut off."""
@@ -238,9 +265,11 @@ class PictureReader:
                 break
             if packet is None:
                 break
+            self._following = packet
             if held is not None:
                 yield held
             held = packet
+        self._following = None
         if held is None:
             return
         if held.is_corrupt and not self.error:
