@@ -7,11 +7,11 @@ import math
 __all__ = ["Clock", "position_at_rate"]
 
 _TOLERANCE_SECONDS = 1e-6
-"""So near a time counts as that time: people and programs write it with few decimals."""
+"""Times that differ by less are equal: times are written with few decimals."""
 
 _UNEVEN_FRAMES = 1.5
-"""Durations of a frame by which a picture may come before or after its turn without a word:
-pulldown moves pictures by half of one, a single dropped frame by one."""
+"""Frame durations by which a picture may be early or late before a notice says so. Pulldown moves
+pictures by half a frame, a single dropped frame by one."""
 
 _UNEVEN_STEPS = 1.4
 """Longest to shortest time between two pictures, from which on they come unevenly: rounding to

@@ -36,7 +36,7 @@ _SIGNATURES = (
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
 )
-"""(offset, bytes, name): the first bytes of what people hand over."""
+"""(offset, bytes, name): how files of common formats begin."""
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif"}
 
@@ -70,7 +70,7 @@ _NAMES = {
 """ffmpeg's name of a format: ours."""
 
 _TOO_WILLING = frozenset({"tty", "cdg", "bin", "adf", "idf"})
-"""ffmpeg's formats that take almost any bytes for a drawing."""
+"""ffmpeg's formats that accept almost any bytes as a drawing."""
 
 _PROBED_BYTES = 4 << 20
 _PROBED_PACKETS = 60

@@ -29,7 +29,7 @@ class Pipe:
         self.ended = False
         self.error: OSError | None = None
         self.starving = False
-        """True while somebody waits for its bytes and there are none."""
+        """True while a reader waits for its bytes and there are none."""
 
 
 class PipePair:
@@ -59,7 +59,7 @@ class PipePair:
         self.close()
 
     def close(self) -> None:
-        """Close the pipes that nobody took."""
+        """Close the pipes that were not taken out."""
         for buffer in self._waiting.values():
             buffer.close()
         self._waiting.clear()

@@ -147,10 +147,10 @@ class PlanarSource(Source):
             )
 
     def _buffer(self) -> Samples:
-        """Bytes for a frame that nobody else holds: those of a frame that is gone, else new ones.
+        """Memory for a frame: that of a frame which is no longer used, else new memory.
 
-        New ones would cost a frame of 1080p more time than reading does, since the system clears
-        the pages that it hands out.
+        Allocating costs a frame of 1080p more time than reading does, since the system clears new
+        pages.
         """
         memory = self._free.pop() if self._free else bytearray(self._frame_bytes)
         samples = np.frombuffer(memory, np.uint8)

@@ -34,7 +34,7 @@ class OpenStream:
     container: InputContainer
     stream: VideoStream
     others: str | None
-    """A sentence about the video streams that were not chosen, where nobody chose."""
+    """A sentence about the other video streams; None without others, or with --stream."""
 
 
 @contextmanager
