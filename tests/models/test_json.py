@@ -47,10 +47,19 @@ sidecars = values | st.fixed_dictionaries(
         | st.fixed_dictionaries({}, optional=dict.fromkeys(("name", "activation"), values)),
     },
 )
-ENTRY = json.loads((ROOT / "model" / "tiny" / "registry.json").read_text())["models"][0]
+REGISTRY = json.loads((ROOT / "model" / "tiny" / "registry.json").read_text())
+ENTRY, EXTERNAL = REGISTRY["models"][0], REGISTRY["external"][0]
 entries = values | st.fixed_dictionaries({name: st.just(ENTRY[name]) | values for name in ENTRY})
+externals = values | st.fixed_dictionaries(
+    {name: st.just(EXTERNAL[name]) | values for name in EXTERNAL}
+)
 registries = values | st.fixed_dictionaries(
-    {}, optional={"default": values, "models": values | st.lists(entries, max_size=2)}
+    {},
+    optional={
+        "default": values,
+        "models": values | st.lists(entries, max_size=2),
+        "external": values | st.lists(externals, max_size=2),
+    },
 )
 quick = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -98,6 +107,9 @@ def test_any_json_as_a_registry(raw: Any, tmp_path: Path) -> None:
     for entry in registry.entries:
         assert Path(entry.onnx).name == entry.onnx
         assert isinstance(entry.smoke, bool)
+    for external in registry.externals:
+        f"{external.id} {external.license} {external.source} {external.url}".encode()
+        assert external.bytes > 0
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vmafsal.job import Job
-    from vmafsal.maps.views import View
+    from vmafsal.maps.views import Step, View
     from vmafsal.run import Run
     from vmafsal.video.frame import Frame
 
@@ -213,9 +213,10 @@ Writer = Callable[["Run"], Any]
 """Called with an open run; a context manager of an Add and a function that ends the output."""
 
 
-def _run(job: Job, output: str, writer: Writer, quiet: bool) -> None:
-    """Compute the maps of one input, and hand each to the writer."""
+def _run(job: Job, output: str, writer: Writer, quiet: bool, steps: Sequence[Step] = ()) -> None:
+    """Compute the maps of one input, post-process each by the steps, and write it."""
     from vmafsal.maps.movie import has_audio
+    from vmafsal.maps.views import apply_steps
     from vmafsal.run import Run
 
     done = 0
@@ -227,7 +228,7 @@ def _run(job: Job, output: str, writer: Writer, quiet: bool) -> None:
             with progress_bar(run.maps(), run.frame_estimate, "maps", quiet) as shown:
                 for mapped in shown:
                     index = mapped.frame.index + job.frame_skip_dist
-                    add(mapped.frame, mapped.maps[name], index)
+                    add(mapped.frame, apply_steps(mapped.maps[name], steps), index)
                     done += 1
             finish()
         if quiet:

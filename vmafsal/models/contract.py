@@ -79,7 +79,7 @@ def check_contract(proto: ModelProto, sidecar: Sidecar, name: str) -> None:
     remedy = (
         "A sidecar beside the model can say how to use it; see docs/models.md."
         if sidecar.path is None
-        else f"Its sidecar {sidecar.path.name} says so; mend it, see docs/models.md."
+        else f"Its sidecar {sidecar.path.name} says so; correct it, see docs/models.md."
     )
     if list(inputs) != [sidecar.input_name]:
         raise ModelError(

@@ -132,8 +132,8 @@ def make_batchable(model: ModelProto, input_name: str) -> ModelProto:
     """The same network with a batch dimension of any length.
 
     Exports often fix the batch at 1: in the input's shape, in the outputs' shapes, and in the
-    shapes that Reshape is told. All three are opened. Whether the network then truly treats
-    pictures one by one is for a trial run to show (see Session).
+    target shapes of Reshape. All three are opened. Whether the network then keeps pictures apart
+    is checked by a trial run (see Session).
 
     Args:
         model: the network; it is not changed.
@@ -157,7 +157,7 @@ def make_batchable(model: ModelProto, input_name: str) -> ModelProto:
 
 
 def _open_reshapes(model: ModelProto) -> None:
-    """Lets constant target shapes that begin with 1 copy their input's first dimension."""
+    """Let constant target shapes that begin with 1 copy their input's first dimension."""
     import numpy as np
     from onnx import numpy_helper
 

@@ -59,7 +59,7 @@ class Model:
 
     @cached_property
     def stride(self) -> int:
-        """Height and width must be multiples of this: the sidecar's word, else the graph's.
+        """Height and width must be multiples of this: from the sidecar, else from the graph.
 
         1 for a model of one size, which is the size that it needs.
         """

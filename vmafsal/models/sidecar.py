@@ -133,7 +133,7 @@ def read_sidecar(onnx_path: Path) -> Sidecar:
         raw = read_object(path)
     except ValueError as error:
         raise ModelError(
-            f"The sidecar {path} cannot be read ({error}). Mend it, or move it away to run the "
+            f"The sidecar {path} cannot be read ({error}). Correct it, or move it away to run the "
             "model without one."
         ) from error
     try:
