@@ -2,8 +2,7 @@
 # make test    the tests, on two processes (JOBS=1 for one)
 # make check   lint, format, types
 # make bench   what takes how long, measured
-# make students DATA=… PUBLISHED=…   train, measure and export saliency_student_v1 and v2
-# make student-v3 DATA=… PUBLISHED=…   the same for saliency_student_v3
+# make students DATA=… WORK=… INIT=…   train, evaluate and export the three students
 # make docs    regenerate the parts of docs/ that are printed by the program
 VENV ?= .venv
 PYTHON ?= python3
@@ -12,7 +11,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install install-dev demo test check format bench students student-v3 docs clean
+.PHONY: install install-dev demo test check format bench students docs clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -51,10 +50,9 @@ bench: install-dev
 	$(BIN)/python -m benchmarks
 
 students: install-dev
-	PYTHON=$(BIN)/python train/students.sh $(DATA) $(PUBLISHED) runs model/tiny
-
-student-v3: install-dev
-	PYTHON=$(BIN)/python train/student_v3.sh $(DATA) $(PUBLISHED) runs model/tiny
+	$(BIN)/python -m train run recipes/saliency_student_v1.toml --data $(DATA) --work $(WORK) --status superseded
+	$(BIN)/python -m train run recipes/saliency_student_v2.toml --data $(DATA) --work $(WORK)
+	$(BIN)/python -m train run recipes/saliency_student_v3.toml --data $(DATA) --work $(WORK) --init $(INIT) --default
 
 docs: install-dev
 	$(BIN)/python -m docs.generate

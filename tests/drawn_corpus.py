@@ -1,4 +1,4 @@
-"""A corpus that the tests draw: bright shapes on dull textures, in DUTS's layout."""
+"""A corpus that the tests draw: bright shapes on dull textures."""
 
 from __future__ import annotations
 
@@ -28,11 +28,41 @@ def draw_pair(index: int, height: int, width: int) -> tuple[np.ndarray, np.ndarr
 
 def draw_duts(root: Path, count: int, height: int = 72, width: int = 96) -> Path:
     """Write `count` pairs as `DUTS-TR-Image/*.jpg` and `DUTS-TR-Mask/*.png` under `root`."""
-    images, masks = root / "DUTS-TR-Image", root / "DUTS-TR-Mask"
-    images.mkdir(parents=True)
-    masks.mkdir()
+    return _draw(root, "DUTS-TR-Image", "DUTS-TR-Mask", count, height, width)
+
+
+def draw_set(root: Path, count: int, height: int = 72, width: int = 96, masks: bool = True) -> Path:
+    """Write `count` pictures as `images/*.jpg` and, with `masks`, `masks/*.png` under `root`."""
+    return _draw(root, "images", "masks" if masks else None, count, height, width)
+
+
+def _draw(root: Path, images: str, masks: str | None, count: int, height: int, width: int) -> Path:
+    for folder in (images, masks):
+        if folder is not None:
+            (root / folder).mkdir(parents=True)
     for i in range(count):
         picture, mask = draw_pair(i, height, width)
-        Image.fromarray(picture).save(images / f"drawn_{i:04d}.jpg", quality=92)
-        Image.fromarray(mask).save(masks / f"drawn_{i:04d}.png")
+        Image.fromarray(picture).save(root / images / f"drawn_{i:04d}.jpg", quality=92)
+        if masks is not None:
+            Image.fromarray(mask).save(root / masks / f"drawn_{i:04d}.png")
     return root
+
+
+def write_recipe(path: Path, arch: str = "v1", sets: str = "", **fit: object) -> Path:
+    """A small recipe on a set called `drawn`.
+
+    Args:
+        sets: further TOML, after the set.
+        fit: values of [fit] besides or instead of the small ones.
+    """
+    values: dict[str, object] = {
+        "steps": 12, "batch": 8, "lr": 4e-3, "save_every": 4, "photometric": 0.3, "degrade": 0.3,
+    }  # fmt: skip
+    lines = [f'id = "small_{arch}"', f'arch = "{arch}"', "[fit]"]
+    for key, value in (values | fit).items():
+        lines.append(f"{key} = {value!r}".replace("'", '"').replace("(", "[").replace(")", "]"))
+    lines += ["[[fit.stage]]", "until = 0.5", "sides = [32]"]
+    lines += ["[[fit.stage]]", "until = 1.0", "sides = [32, 64]", "twins = 0.5"]
+    lines += ["[[set]]", 'name = "drawn"', sets]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path

@@ -13,17 +13,18 @@ from vmafsal.errors import VmafsalError
 __all__ = ["build_app", "main"]
 
 COMMANDS = {
+    "run": "train.commands:run",
+    "label": "train.commands:label",
     "fit": "train.commands:fit",
     "export": "train.commands:export",
-    "pseudo-label": "train.commands:pseudo_label",
     "validate": "train.validate:validate",
 }
 """Where each command's function is."""
 
-GROUPS = {"prepare": "train.prepare:app", "evaluate": "train.evaluate:app"}
+GROUPS = {"prepare": "train.prepare:app", "evaluate": "train.evaluate.command:app"}
 """Where each group's app is."""
 
-EXTRA = ("torch", "PIL", "matplotlib", "scipy")
+EXTRA = ("torch", "PIL", "scipy")
 """Modules that only the extra `train` brings."""
 
 
@@ -36,7 +37,7 @@ def build_app() -> typer.Typer:
     """The app with every command; torch is imported by the commands that need it, when they run."""
     app = typer.Typer(
         name="train",
-        help="Train, export, measure and check saliency students.",
+        help="Train, export, evaluate and validate saliency students.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -5,26 +5,21 @@ from __future__ import annotations
 import shutil
 import stat
 import tempfile
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
-from train.data import find_pairs
+from train.data import find_pictures
 from train.output import Progress, silent
-from train.provenance import sha256_of
-from vmafsal.errors import InputError, OutputError, UsageError
+from vmafsal.errors import InputError, OutputError
+from vmafsal.files import sha256_of
 
 __all__ = ["DUTS_TR", "Archive", "download", "unpack", "verify"]
 
 _CHUNK = 1 << 20
-_ATTEMPTS = 5
 _TIMEOUT_S = 60
 
 
@@ -53,132 +48,52 @@ DUTS_TR = Archive(
 
 
 def download(
-    archive: Archive,
-    folder: Path,
-    url: str | None = None,
-    progress: Progress = silent,
-    pause_s: float = 1.0,
+    archive: Archive, folder: Path, url: str | None = None, progress: Progress = silent
 ) -> Path:
-    """Fetch an archive, going on where an earlier attempt broke off.
-
-    Bytes arrive in `<name>.zip.part`, which becomes `<name>.zip` once length and sha256 are right.
+    """Fetch an archive, unless it is there already.
 
     Args:
         archive: what to fetch.
         folder: where to; made if it is not there.
         url: a mirror to fetch from instead.
-        pause_s: seconds before the second attempt; each later pause is twice the one before.
     Returns:
-        path of the whole zip.
+        path of the whole zip, whose length and sha256 are right.
     Raises:
-        InputError: if the server cannot be reached, offers another length, or its bytes are not
-            the archive's. What had arrived of the right archive stays for the next time.
+        InputError: if the server cannot be reached, or its bytes are not the archive's; nothing
+            of them is left behind.
         OutputError: if the disk has no room or cannot be written.
     """
+    import pooch
+    import requests
+
     whole = folder / f"{archive.name}.zip"
-    part = folder / f"{archive.name}.zip.part"
     source = url or archive.url
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if whole.is_file():
             verify(archive, whole)
             return whole
-        _need_room(folder, archive.length - (part.stat().st_size if part.exists() else 0))
-        resumed = part.exists()
-        _fetch(archive, source, part, progress, pause_s)
+        _need_room(folder, archive.length)
+        fetch = pooch.HTTPDownloader(timeout=_TIMEOUT_S, headers={"Accept-Encoding": "identity"})
+        progress(whole.name, 0, 1)
+        pooch.get_logger().setLevel("ERROR")
         try:
-            verify(archive, part, progress)
-        except InputError:
-            part.unlink()
-            if not resumed:
-                raise
-            # The earlier part may be of another file: once more from the first byte.
-            _fetch(archive, source, part, progress, pause_s)
-            try:
-                verify(archive, part, progress)
-            except InputError:
-                part.unlink()
-                raise
-        part.replace(whole)
-    return whole
-
-
-def _fetch(archive: Archive, url: str, part: Path, progress: Progress, pause_s: float) -> None:
-    """Bring `part` to the archive's length, with a few attempts, each resuming the one before."""
-    trouble = "it breaks off"
-    attempt = furthest = 0
-    while (have := part.stat().st_size if part.exists() else 0) < archive.length:
-        if attempt == _ATTEMPTS:
-            raise InputError(
-                f"{url} could not be fetched: {trouble}. {have:,} of {archive.length:,} bytes have "
-                "arrived; the same command goes on from there."
+            pooch.retrieve(
+                source, f"sha256:{archive.sha256}", fname=whole.name, path=folder, downloader=fetch
             )
-        if attempt:
-            time.sleep(pause_s * 2 ** (attempt - 1))
-        try:
-            _fetch_once(archive, url, part, have, progress)
-            trouble = "the server breaks the connection off"
-        except HTTPError as error:
-            if error.code == 416:  # the part is no beginning of what the server has
-                part.unlink(missing_ok=True)
-            elif error.code < 500 and error.code not in (408, 429):
-                raise InputError(
-                    f"{url} answers {error.code} {error.reason}. Check --url, or fetch the zip "
-                    "with a browser and give it with --zip."
-                ) from error
-            trouble = f"the server answers {error.code} {error.reason}"
-        except (HTTPException, URLError, ConnectionError, TimeoutError) as error:
-            trouble = str(getattr(error, "reason", None) or error or type(error).__name__)
+        except requests.exceptions.RequestException as error:
+            raise InputError(
+                f"{source} could not be fetched ({error}). Check --url and the network, or fetch "
+                "the zip with a browser and give it with --zip."
+            ) from error
         except ValueError as error:
-            raise UsageError(f"--url {url} is no address: {error}.") from error
-        arrived = part.stat().st_size if part.exists() else 0
-        # A line that breaks off every few megabytes still gets there; one that only starts again
-        # and again does not, and is given up.
-        attempt = 1 if arrived > furthest else attempt + 1
-        furthest = max(furthest, arrived)
-
-
-def _fetch_once(archive: Archive, url: str, part: Path, have: int, progress: Progress) -> None:
-    headers = {"User-Agent": "vmafsal-train", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    with urlopen(Request(url, headers=headers), timeout=_TIMEOUT_S) as response:
-        start = have if response.status == 206 else 0  # 200: it sends all of it again
-        _check_offer(archive, url, response, start)
-        with open(part, "r+b" if start else "wb") as file:
-            file.seek(start)
-            done = start
-            while chunk := response.read(min(_CHUNK, archive.length - done + 1)):
-                if done + len(chunk) > archive.length:
-                    file.close()
-                    part.unlink()
-                    raise InputError(
-                        f"{url} sends more than the {archive.length:,} bytes of {archive.name}: it "
-                        "is another file. Check --url."
-                    )
-                file.write(chunk)
-                done += len(chunk)
-                progress(f"{archive.name}.zip", done, archive.length)
-
-
-def _check_offer(archive: Archive, url: str, response: HTTPResponse, start: int) -> None:
-    """Refuse another length before a byte of it is stored."""
-    offered = response.headers.get("Content-Length")
-    total: int | None = int(offered) + start if offered and offered.isdigit() else None
-    if response.status == 206:
-        unit, _, answer = response.headers.get("Content-Range", "").partition(" ")
-        sent, _, whole = answer.partition("/")
-        if unit != "bytes" or not sent.startswith(f"{start}-"):
             raise InputError(
-                f"{url} was asked for the bytes from {start:,} on and answers with others. "
-                "Remove the .part file to start again."
-            )
-        total = int(whole) if whole.isdigit() else total
-    if total is not None and total != archive.length:
-        raise InputError(
-            f"{url} offers {total:,} bytes where {archive.name}.zip has {archive.length:,}: it is "
-            "another file. Check --url."
-        )
+                f"{source} is not {archive.name}.zip, whose sha256 is {archive.sha256}. "
+                "Check --url."
+            ) from error
+        progress(whole.name, 1, 1)
+    verify(archive, whole)
+    return whole
 
 
 def verify(archive: Archive, path: Path, progress: Progress = silent) -> None:
@@ -228,7 +143,7 @@ def unpack(archive: Archive, zip_path: Path, folder: Path, progress: Progress = 
             _extract(archive, zip_path, staging, progress)
             inner = staging / archive.name
             top = inner if inner.is_dir() else staging
-            found = len(find_pairs(top).pairs)
+            found = len(find_pictures(top))
             if found != archive.pairs:
                 raise InputError(
                     f"{zip_path} holds {found:,} pairs where {archive.name} has {archive.pairs:,}."
@@ -243,7 +158,7 @@ def unpack(archive: Archive, zip_path: Path, folder: Path, progress: Progress = 
 
 def _check_present(archive: Archive, target: Path) -> None:
     try:
-        found = len(find_pairs(target).pairs)
+        found = len(find_pictures(target))
     except InputError:
         found = 0
     if found != archive.pairs:

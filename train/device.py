@@ -1,4 +1,4 @@
-"""Where training runs: this process among others, its device, its precision."""
+"""Where training runs: this process among others, and its device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.distributed import destroy_process_group, init_process_group
 from vmafsal.errors import DeviceError
 from vmafsal.job import parse_device
 
-__all__ = ["World", "autocast_dtype", "choose_device", "distributed", "process_world"]
+__all__ = ["World", "choose_device", "distributed", "process_world"]
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,6 @@ def choose_device(name: str, world: World) -> torch.device:
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
     return device
-
-
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """What convolutions compute in: bfloat16 where the device has it, unless told otherwise."""
-    if precision != "auto":
-        return {"bfloat16": torch.bfloat16, "float32": torch.float32}[precision]
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
-    else:
-        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
 
 
 @contextlib.contextmanager

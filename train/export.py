@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -18,23 +17,26 @@ from torch import nn
 from torch.jit._trace import TracerWarning
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from train.architectures import architecture, build
-from train.card import Facts, card
+from train.card import card
 from train.checkpoint import Checkpoint
-from train.output import write_whole
-from train.provenance import sha256_of
-from vmafsal.errors import InputError, ModelError, UsageError
+from train.nets import architecture, build
+from vmafsal.errors import InputError, ModelError
+from vmafsal.files import sha256_of, write_whole
 from vmafsal.infer.session import Session
 from vmafsal.models.model import load_model
 
-__all__ = ["Exported", "export_student", "fold_batch_norm", "gate_failure", "parity", "to_onnx"]
+__all__ = ["Exported", "export_student", "fold_batch_norm", "parity", "to_onnx", "trained_net"]
 
 OPSET = 17
 PARITY_SIZES = ((256, 256), (264, 480), (1080, 1920))
 PARITY_LIMIT = 1e-5
-V1_FOLD_IOU = 0.5
-"""A v1 below this on its fold does not become the default."""
+DEFAULT_IOU = 0.5
+"""A model with a lower mean IoU on the kept-out masks does not become the default."""
 LICENSE = "BSD-3-Clause-Plus-Patent"
+TRAINING = ".training.json"
+"""Ending of the file with everything that the card says."""
+SPARE = ".next"
+"""Added to a model's file names while its plain names are in use by the registry."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,15 @@ class Exported:
     sha256: str
     parity: dict[str, float]
     """Of each size "HxW" the largest difference between PyTorch and ONNX Runtime."""
-    gate: str | None
+    refused: str | None
     """Why the model must not become the default; None where it may."""
+
+
+def trained_net(state: Checkpoint) -> nn.Module:
+    """The network of a checkpoint with the weights that are exported."""
+    net = build(state.config["arch"])
+    net.load_state_dict(state.answer)
+    return net.eval()
 
 
 def fold_batch_norm(net: nn.Module) -> nn.Module:
@@ -103,90 +112,90 @@ def parity(net: nn.Module, session: Session, stride: int = 8) -> dict[str, float
     return differences
 
 
-def gate_failure(state: Checkpoint, rival: Checkpoint | None) -> str | None:
-    """Why a student must not become the default, as a sentence; None where it may.
-
-    Args:
-        rival: the v1 that a v2 must not fall behind, trained with the same data and fold.
-    Raises:
-        InputError: if the two were measured on different folds.
-    """
-    arch, iou = state.config["arch"], state.best_iou
-    if math.isnan(iou):
-        return f"{arch} was trained without a fold, so nothing shows that it is good enough."
-    if iou < V1_FOLD_IOU:
-        return f"{arch} reaches IoU {iou:.4f} on its fold; at least {V1_FOLD_IOU} is needed."
-    if rival is None:
-        return None
-    for key in ("data", "fold", "seed", "keep_out", "eval_side"):
-        if state.config[key] != rival.config[key]:
-            raise InputError(
-                f"The two checkpoints were trained with different {key}; "
-                "their folds cannot be compared."
-            )
-    if iou < rival.best_iou:
-        return (
-            f"{arch} reaches IoU {iou:.4f} on the fold, below {rival.config['arch']}'s "
-            f"{rival.best_iou:.4f}."
-        )
+def _refused(state: Checkpoint) -> str | None:
+    """Why a model must not become the default, as a sentence; None where it may."""
+    scores = state.history[-1]["iou"].values() if state.history else ()
+    if not scores:
+        return "No kept-out picture has a mask, so nothing shows that the model is good enough."
+    mean = sum(scores) / len(scores)
+    if mean < DEFAULT_IOU:
+        return f"IoU {mean:.4f} on the kept-out masks; at least {DEFAULT_IOU} is needed."
     return None
 
 
-def sidecar(facts: Facts) -> dict[str, Any]:
-    """What stands in `<id>.json`; without an `input` policy: native, the C extractor's colour."""
-    known = architecture(facts.arch)
+def _facts(
+    state: Checkpoint,
+    model_id: str,
+    sha256: str,
+    differences: dict[str, float],
+    ours: list[dict[str, Any]],
+    others: list[dict[str, Any]],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Everything that the card and the sidecar say; no folder of data is needed for it."""
+    known = architecture(state.config["arch"])
     return {
-        "id": facts.id,
-        "description": facts.description,
-        "stride": known.stride,
+        "id": model_id,
+        "arch": state.config["arch"],
+        "what": known.what,
+        "summary": known.summary,
+        "sha256": sha256,
+        "opset": OPSET,
+        "license": LICENSE,
         "parameters": known.parameters,
-        **({} if known.policy is None else {"input": known.policy}),
-        "trained_on": facts.sets,
-        "fold": facts.fold,
-        "scores": facts.scores,
+        "stride": known.stride,
+        "short_side": known.short_side,
+        "field_of_view": known.field_of_view,
+        "parity": differences,
+        "recipe": {k: v for k, v in state.config.items() if k not in ("sets", "data")},
+        "data": state.config["data"],
+        "steps": state.step,
+        "seconds": round(sum(entry["seconds"] for entry in state.history), 1),
+        "history": state.history[-1:],
+        "run": state.run,
+        "scores": ours,
+        "others": others,
+        "notes": list(notes),
     }
 
 
-def registry_with(folder: Path, entry: dict[str, Any], default: bool) -> str:
-    """`registry.json` of a folder with an entry added or replaced; the first is the default.
+def sidecar(facts: dict[str, Any]) -> dict[str, Any]:
+    """What stands in `<id>.json`; without an `input` policy: native, the C extractor's colour."""
+    names = [entry["name"] for entry in facts["data"]]
+    policy = architecture(facts["arch"]).policy
+    hidden = ("model", "sha256", "worst")
+    return {
+        "id": facts["id"],
+        "description": f"Student {facts['arch']}: {facts['parameters']:,} parameters, "
+        f"{facts['summary']}. Trained on {', '.join(names)}.",
+        "stride": facts["stride"],
+        "parameters": facts["parameters"],
+        **({} if policy is None else {"input": policy}),
+        "trained_on": names,
+        "scores": [{k: v for k, v in row.items() if k not in hidden} for row in facts["scores"]],
+    }
+
+
+def _split_scores(
+    documents: Sequence[dict[str, Any]], sha256: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of evaluations: this model's own, and those of the models beside it.
 
     Raises:
-        ModelError: if the registry is there and cannot be read.
+        InputError: if a document is none, or holds no row of this model.
     """
-    path = folder / "registry.json"
-    registry: dict[str, Any] = {"schema_version": 1, "default": entry["id"], "models": []}
-    if path.exists():
+    ours: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for document in documents:
         try:
-            registry = json.loads(path.read_text("utf-8"))
-            entries = {known["id"]: known for known in registry["models"]}
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{path} cannot be read as a registry ({error}).") from None
-    else:
-        entries = {}
-    registry["models"] = list((entries | {entry["id"]: entry}).values())
-    if default:
-        registry["default"] = entry["id"]
-    return json.dumps(registry, indent=2) + "\n"
-
-
-def read_scores(files: Sequence[Path], sha256: str) -> tuple[list[Any], list[Any]]:
-    """Rows of `evaluate --json` files: this model's own, and those of the models beside it.
-
-    Raises:
-        InputError: if a file is not one, or holds no row of this model.
-    """
-    ours: list[Any] = []
-    others: list[Any] = []
-    for file in files:
-        try:
-            document = json.loads(file.read_text("utf-8"))
             rows = [{k: v for k, v in row.items() if k != "images"} for row in document["results"]]
             own = [row for row in rows if row["sha256"] == sha256]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file} is no result of `evaluate --json` ({error}).") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"This is no result of `evaluate --json` ({error}).") from None
         if not own:
             raise InputError(
-                f"{file} holds no row of the model with sha256 {sha256}; measure this one first."
+                f"An evaluation holds no row of the model with sha256 {sha256}; "
+                "evaluate this model first."
             )
         ours += own
         others += [row for row in rows if row["sha256"] != sha256]
@@ -197,37 +206,29 @@ def export_student(
     state: Checkpoint,
     out: Path,
     model_id: str,
-    scores: Sequence[Path] = (),
+    evaluations: Sequence[dict[str, Any]] = (),
     status: str = "production",
     default: bool = False,
-    rival: Checkpoint | None = None,
-    run: dict[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> Exported:
-    """Write `<id>.onnx`, `<id>.json`, `<id>.md` and the registry's entry.
+    """Write `<id>.onnx`, `<id>.json`, `<id>.training.json`, `<id>.md` and the registry's entry.
+
+    However the writing is cut off, the registry names a whole model with its own sidecar.
 
     Args:
-        state: a checkpoint with at least one epoch; its best weights are exported.
+        state: a checkpoint with at least one step.
         out: folder, made where it is missing.
-        scores: files of `evaluate --json` with this model's rows, for the card.
-        default: make it the registry's default, unless the gate fails.
-        rival: see gate_failure.
-        run: the metrics of the training run, for the card.
+        evaluations: documents of `evaluate --json` with this model's rows.
+        default: make it the registry's default, if its scores allow it.
         notes: sentences for the card's part on data.
     Raises:
         ModelError: if PyTorch and ONNX Runtime differ, or an operator is not allowed; nothing
             is written then.
-        UsageError: for a teacher.
+        InputError: if no step is finished, or an evaluation is of another model.
     """
-    if state.best_epoch == 0:
-        raise InputError("The checkpoint holds no finished epoch; let one finish first.")
-    if architecture(state.config["arch"]).gaze:
-        raise UsageError(
-            "A teacher that is told where people looked is never exported; it labels: "
-            "pseudo-label --model CHECKPOINT --gaze MAPS."
-        )
-    net = build(state.config["arch"])
-    net.load_state_dict(state.best)
+    if state.step == 0:
+        raise InputError("The checkpoint holds no finished step; train first.")
+    net = trained_net(state)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"{model_id}.onnx"
@@ -242,9 +243,9 @@ def export_student(
                 "Nothing was written."
             )
         content, sha256 = draft.read_bytes(), sha256_of(draft)
-    gate = gate_failure(state, rival)
-    ours, others = read_scores(scores, sha256)
-    facts = Facts.of(state, model_id, sha256, differences, gate, ours, others, run, notes)
+    ours, others = _split_scores(evaluations, sha256)
+    facts = _facts(state, model_id, sha256, differences, ours, others, notes)
+    refused = _refused(state)
     entry = {
         "id": model_id,
         "onnx": f"{model_id}.onnx",
@@ -255,9 +256,56 @@ def export_student(
         "smoke": False,
         "status": status,
     }
-    registry = registry_with(out, entry, default and gate is None)
-    write_whole(out / f"{model_id}.onnx", content)
-    write_whole(out / f"{model_id}.json", json.dumps(sidecar(facts), indent=1) + "\n")
-    write_whole(out / f"{model_id}.md", card(facts))
-    write_whole(out / "registry.json", registry)
-    return Exported(out / f"{model_id}.onnx", sha256, differences, gate)
+    files: dict[str, str | bytes] = {
+        ".json": json.dumps(sidecar(facts), indent=1) + "\n",
+        TRAINING: json.dumps(facts, indent=1) + "\n",
+        ".md": card(facts),
+        ".onnx": content,
+    }
+    _publish(out, entry, files, default and refused is None)
+    return Exported(out / f"{model_id}.onnx", sha256, differences, refused)
+
+
+def _publish(
+    folder: Path, entry: dict[str, Any], files: dict[str, str | bytes], default: bool
+) -> None:
+    """Write a model's files and its registry entry, so that any interruption is harmless.
+
+    Files that the registry names are never touched: the new ones are written under spare names,
+    the registry is pointed at those in one rename, and only then the plain names are rewritten.
+    """
+    registry = folder / "registry.json"
+    known = _read_registry(registry, entry["id"])
+    plain, spare = entry["id"], entry["id"] + SPARE
+    used = {model["onnx"] for model in known["models"]}
+
+    def point_at(stem: str) -> None:
+        models = {model["id"]: model for model in known["models"]}
+        models[entry["id"]] = {**entry, "onnx": f"{stem}.onnx"}
+        chosen = entry["id"] if default else known["default"]
+        content = {**known, "default": chosen, "models": list(models.values())}
+        write_whole(registry, json.dumps(content, indent=2) + "\n")
+
+    for stem in [spare, plain] if f"{plain}.onnx" in used else [plain]:
+        for ending, content in files.items():
+            write_whole(folder / f"{stem}{ending}", content)
+        point_at(stem)
+    for ending in files:
+        (folder / f"{spare}{ending}").unlink(missing_ok=True)
+
+
+def _read_registry(path: Path, model_id: str) -> dict[str, Any]:
+    """The registry of a folder; an empty one where there is none.
+
+    Raises:
+        ModelError: if it is there and cannot be read.
+    """
+    if not path.exists():
+        return {"schema_version": 1, "default": model_id, "models": []}
+    try:
+        registry: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        for model in registry["models"]:
+            _ = model["id"], model["onnx"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} cannot be read as a registry ({error}).") from None
+    return registry

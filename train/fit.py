@@ -1,4 +1,4 @@
-"""The training loop, and everything that makes it resumable to the same bytes."""
+"""The training loop, and everything that makes it resumable."""
 
 from __future__ import annotations
 
@@ -6,119 +6,96 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
-from train.architectures import architecture, begin_with, build
-from train.augment import resize_planes
 from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, save_checkpoint
-from train.corpus import load_corpus
-from train.data import Dataset, Items
-from train.device import World, autocast_dtype, choose_device, distributed, process_world
-from train.gaze import simulated
-from train.loss import bce_dice, bce_iou, disagreement
-from train.output import Progress
-from train.recipe import Recipe
-from train.samples import Key, Samples
+from train.device import World, choose_device, distributed, process_world
+from train.loss import bce_overlap, disagreement
+from train.nets import architecture, build
+from train.pictures import Corpus, Picture
+from train.provenance import provenance
+from train.recipe import Fit, Recipe
+from train.samples import Samples
 from vmafsal.errors import InputError, UsageError
 from vmafsal.models.sidecar import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["fit", "fold_iou", "normalise"]
+__all__ = ["fit", "held_out_iou", "learning_rate", "normalise"]
+
+LOOKAHEAD = 3
+"""Batches that are prepared while the network works."""
 
 
-def normalise(planes: torch.Tensor) -> torch.Tensor:
-    """uint8 [N, 3, H, W] to float32, ImageNet-normalised, channels last; a gaze after it to 0-1."""
-    extra = planes.shape[1] - 3
-    mean = torch.tensor((*IMAGENET_MEAN, *[0.0] * extra), device=planes.device)
-    deviation = torch.tensor((*IMAGENET_STD, *[1.0] * extra), device=planes.device)
-    x = (planes.float() / 255.0 - mean.view(1, -1, 1, 1)) / deviation.view(1, -1, 1, 1)
-    return x.contiguous(memory_format=torch.channels_last)
+def normalise(pictures: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """uint8 [N, H, W, 3] to float32 [N, 3, H, W], ImageNet-normalised, channels last."""
+    x = torch.as_tensor(pictures, device=device).float()
+    mean = torch.tensor(IMAGENET_MEAN, device=device) * 255.0
+    deviation = torch.tensor(IMAGENET_STD, device=device) * 255.0
+    return ((x - mean) / deviation).permute(0, 3, 1, 2)
 
 
 @torch.no_grad()
-def fold_iou(
-    net: nn.Module,
-    items: Items,
-    side: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    stride: int = 8,
-    gaze: bool = False,
-) -> float:
-    """Mean over images of the IoU at 0.5, the map resized to the mask; NaN without images.
+def held_out_iou(
+    net: nn.Module, pictures: list[Picture], side: int, device: torch.device, stride: int
+) -> dict[str, float]:
+    """Mean IoU at 0.5 of each set's kept-out pictures, by the name of the set's folder.
 
-    With `gaze` the network is told fixations that are drawn for the mask, the same every time.
-
-    An image whose object and whose answer are both empty counts 1; border pixels count nowhere.
+    Args:
+        pictures: with masks, at their own size.
+        side: short side at which the network sees them, in pixels.
     """
     net.eval()
-    scores = []
-    for i in range(len(items)):
-        item = items[i]
-        height, width = item.label.shape
+    scores: dict[str, list[float]] = {}
+    for picture in pictures:
+        assert picture.mask is not None
+        width, height = picture.image.size
         scale = side / min(height, width)
-        h, w = round(height * scale), round(width * scale)
-        planes = item.image
-        if gaze:
-            planes = np.dstack([planes, simulated(item.label, np.random.default_rng(i))])
-        small = torch.from_numpy(resize_planes(planes, h, w).transpose(2, 0, 1).copy())
-        x = normalise(small[None].to(device))
+        w, h = round(width * scale), round(height * scale)
+        small = np.asarray(picture.image.resize((w, h), Image.Resampling.BILINEAR))
+        x = normalise(small[None].copy(), device)
         x = F.pad(x, (0, -w % stride, 0, -h % stride), mode="replicate")
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            found = net(x, logits=True)[..., :h, :w]
-        found = torch.sigmoid(found.float())
+        found = torch.sigmoid(net(x, logits=True)[..., :h, :w].float())
         found = F.interpolate(found, (height, width), mode="bilinear", align_corners=False)
         answer = (found[0, 0] >= 0.5).cpu().numpy()
-        counted = item.weight > 0
-        truth, answer = (item.label > 127) & counted, answer & counted
+        truth = np.asarray(picture.mask) > 127
+        if picture.border is not None:
+            counted = np.asarray(picture.border) > 0
+            truth, answer = truth & counted, answer & counted
         union = np.count_nonzero(truth | answer)
-        scores.append(np.count_nonzero(truth & answer) / union if union else 1.0)
+        iou = np.count_nonzero(truth & answer) / union if union else 1.0
+        scores.setdefault(picture.pair.image.parent.parent.name, []).append(iou)
     net.train()
-    return float(np.mean(scores)) if scores else math.nan
+    return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
-def _batches(samples: Samples, epoch: int, batch: int, world: World) -> list[list[Key]]:
-    """Keys of this process's share of each batch; an incomplete last batch is dropped."""
-    keys = [(epoch, i) for i in range(len(samples.plan(epoch)))]
-    whole = range(0, len(keys) - batch + 1, batch)
-    return [keys[start : start + batch][world.rank :: world.size] for start in whole]
+def learning_rate(fit: Fit, step: int) -> float:
+    """The learning rate of a step, counted from 0."""
+    rate = fit.lr
+    if fit.schedule == "cosine":
+        rate *= 0.5 * (1.0 + math.cos(math.pi * step / fit.steps))
+    elif fit.cooldown:
+        rate *= min(1.0, (fit.steps - step) / fit.cooldown)
+    return rate * min(1.0, (step + 1) / fit.warmup) if fit.warmup else rate
 
 
-def _load(
-    samples: Samples, batches: list[list[Key]], workers: int, device: torch.device
-) -> Iterator[torch.Tensor]:
-    """The batches on the device, uint8 [N, planes, H, W], as Samples draws them."""
-    pinned = device.type == "cuda"
-    for planes in DataLoader(
-        samples, batch_sampler=batches, num_workers=workers, pin_memory=pinned
-    ):
-        yield planes.to(device, non_blocking=True)
-
-
-def _learning_rate(recipe: Recipe, done: float) -> float:
-    """Cosine from `lr` to 0; `done` is the share of all steps taken."""
-    return recipe.lr * 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-def _optimizer(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
-    """Adam, or AdamW whose decay spares biases and normalisations."""
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(net.parameters(), lr=recipe.lr)
-    kernels = [p for p in net.parameters() if p.dim() > 1]
-    others = [p for p in net.parameters() if p.dim() <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": kernels, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.lr)
+def _batches(samples: Samples, steps: range, world: World) -> Iterator[Any]:
+    """The samples of each step, prepared by one thread a few steps ahead."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = []
+        for step in steps:
+            waiting.append(pool.submit(samples.draw, step, world.rank, world.size))
+            if len(waiting) > LOOKAHEAD:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
 
 
 @torch.no_grad()
@@ -133,139 +110,157 @@ def _follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None
             value.copy_(now[name])
 
 
-def _rescaled(planes: torch.Tensor, recipe: Recipe, epoch: int, step: int) -> torch.Tensor:
-    """A batch resized to the side that its step draws."""
-    side = int(np.random.default_rng([recipe.seed, epoch, step, 1]).choice(recipe.rescale))
-    return F.interpolate(
-        planes.float(), (side, side), mode="bilinear", align_corners=False, antialias=True
-    )
+def _optimizer(fit: Fit, net: nn.Module) -> torch.optim.Optimizer:
+    """Adam; with weight decay AdamW, whose decay spares biases and normalisations."""
+    if not fit.weight_decay:
+        return torch.optim.Adam(net.parameters(), lr=fit.lr)
+    kernels = [p for p in net.parameters() if p.dim() > 1]
+    others = [p for p in net.parameters() if p.dim() <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": kernels, "weight_decay": fit.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=fit.lr)
+
+
+def _refuse_other_options(saved: dict[str, Any], now: dict[str, Any], step: int) -> None:
+    """Refuse to resume under options that lead to other weights.
+
+    The number of steps, the stages and the cool-down may change while the learning rate is still
+    held: they decide what is to come alone.
+
+    Raises:
+        UsageError: listing every difference.
+    """
+    free = {"save_every", "threads"}
+    fits = saved["fit"], now["fit"]
+    if all(f["schedule"] == "hold" and step <= f["steps"] - f["cooldown"] for f in fits):
+        free |= {"steps", "cooldown", "stages"}
+    comparable = [
+        _without_prose({**config, "fit": {k: v for k, v in config["fit"].items() if k not in free}})
+        for config in (saved, now)
+    ]
+    refuse_other_options(*comparable)
+
+
+def _without_prose(value: Any) -> Any:
+    """Options without the texts for the card."""
+    if isinstance(value, dict):
+        return {k: _without_prose(v) for k, v in value.items() if k not in ("what", "licence")}
+    if isinstance(value, list | tuple):
+        return [_without_prose(each) for each in value]
+    return value
 
 
 def _loss(
-    recipe: Recipe, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
+    fit: Fit, net: nn.Module, planes: np.ndarray, twins: np.ndarray | None, device: torch.device
 ) -> torch.Tensor:
-    """What a batch costs; with twins `logits` holds twice as many maps as `target`."""
+    labels = torch.as_tensor(planes[..., 3:], device=device).permute(0, 3, 1, 2).float() / 255.0
+    pictures = planes[..., :3] if twins is None else np.concatenate([planes[..., :3], twins])
+    logits = net(normalise(np.ascontiguousarray(pictures), device), logits=True)
 
     def wrong(maps: torch.Tensor) -> torch.Tensor:
-        if recipe.soft_iou:
-            return bce_iou(maps, target, weight, recipe.soft_iou)
-        return bce_dice(maps, target, weight)
+        return bce_overlap(
+            maps, labels[:, :1], labels[:, 1:], fit.loss, fit.overlap, fit.mean_error
+        )
 
-    if not recipe.consistency:
+    if twins is None:
         return wrong(logits)
     clear, coded = logits.chunk(2)
-    return (wrong(clear) + wrong(coded)) / 2 + recipe.consistency * disagreement(clear, coded)
+    return (wrong(clear) + wrong(coded)) / 2 + fit.consistency * disagreement(clear, coded)
 
 
 def fit(
     recipe: Recipe,
-    datasets: list[Dataset],
-    out: Path,
-    resume: bool = False,
-    workers: int = 0,
+    corpus: Corpus,
+    path: Path,
+    device_name: str = "auto",
+    init: dict[str, torch.Tensor] | None = None,
     say: Callable[[str], None] = lambda _: None,
-    progress: Progress | None = None,
-    init: Checkpoint | None = None,
 ) -> Checkpoint:
-    """Train a student; `out/checkpoint.pt` is written before the first epoch and after each.
+    """Train a student; go on from `path` where there is a checkpoint.
 
     Args:
-        resume: go on from `out/checkpoint.pt`, to the bytes of a run never interrupted.
-        workers: processes that draw samples; they do not change what is drawn.
-        say: told facts in sentences.
-        progress: told how far an epoch is.
-        init: its best weights are what the run begins with.
+        path: the checkpoint; written before the first step, every `save_every` steps and at last.
+        init: weights that a new run begins with.
+        say: called with facts in sentences.
     Returns:
-        the last checkpoint; `best` in it holds the weights of the best epoch.
+        the last checkpoint.
     Raises:
         UsageError: options that differ from the checkpoint's, or contradict each other.
-        InputError: data that cannot be used, or a loss or gradient that is not finite.
+        InputError: a loss or gradient that is not finite.
     """
-    world = process_world()
-    path = out / "checkpoint.pt"
-    if world.rank == 0 and path.exists() and not resume:
+    options, world = recipe.fit, process_world()
+    if options.batch % world.size:
         raise UsageError(
-            f"{path} is there already; go on from it with --resume, or choose another --out."
+            f"{world.size} processes cannot share a batch of {options.batch} evenly; "
+            "start a number of processes that divides it."
         )
-    device = choose_device(recipe.device, world)
-    dtype = autocast_dtype(recipe.precision, device)
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.manual_seed(recipe.seed)
+    device = choose_device(device_name, world)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    known = architecture(recipe.arch)
     net = build(recipe.arch).to(device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if init is not None:
-        begin_with(net, recipe.arch, init.best, init.config["arch"])
-    average = copy.deepcopy(net) if recipe.ema else None
-    known = architecture(recipe.arch)
-    adam = _optimizer(recipe, net)
-    corpus = load_corpus(recipe, datasets, say)
-    config = {**asdict(recipe), "data": corpus.facts, "world_size": world.size}
-    if resume:
+        net.load_state_dict(init)
+    average = copy.deepcopy(net) if options.ema else None
+    adam = _optimizer(options, net)
+    config = {**recipe.options(), "data": corpus.facts}
+    if path.exists():
         state = load_checkpoint(path)
-        refuse_other_options(state.config, config, asdict(Recipe(recipe.arch)))
+        _refuse_other_options(state.config, config, state.step)
+        state.config = config
         net.load_state_dict(state.model)
+        adam.load_state_dict(state.optimizer)
         if average is not None and state.average is not None:
             average.load_state_dict(state.average)
-        adam.load_state_dict(state.optimizer)
+        say(f"Going on from step {state.step:,} of {options.steps:,}.")
     else:
-        state = Checkpoint.begin(config, net, adam)
-        if world.rank == 0:
-            save_checkpoint(state, path)
+        state = Checkpoint(config, 0, net.state_dict(), adam.state_dict())
+    samples = Samples(corpus, options, known.stride)
+    side = known.short_side or 288
     with distributed(world, device):
         model = DistributedDataParallel(net) if world.size > 1 else net
-        for epoch in range(state.epoch, recipe.epochs):
-            started = time.monotonic()
-            keys = _batches(corpus.samples, epoch, recipe.batch, world)
-            losses = []
-            net.train()
-            for step, planes in enumerate(_load(corpus.samples, keys, workers, device)):
-                rate = _learning_rate(recipe, (epoch + step / len(keys)) / recipe.epochs)
-                taken = epoch * len(keys) + step
-                if taken < recipe.warmup:
-                    rate *= (taken + 1) / recipe.warmup
-                if recipe.rescale:
-                    planes = _rescaled(planes, recipe, epoch, step)
-                for group in adam.param_groups:
-                    group["lr"] = rate
-                pictures = planes[:, :3]
-                if known.gaze:
-                    pictures = torch.cat([pictures, planes[:, 5:6]], dim=1)
-                if recipe.consistency:
-                    pictures = torch.cat([pictures, planes[:, 5:]])
-                with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                    logits = model(normalise(pictures), logits=True)
-                loss = _loss(recipe, logits, planes[:, 3:4] / 255.0, planes[:, 4:5] / 255.0)
-                adam.zero_grad(set_to_none=True)
-                torch.autograd.backward(loss)
-                losses.append(loss.item())
-                norm = nn.utils.get_total_norm([p.grad for p in net.parameters()]).item()
-                if not (math.isfinite(losses[-1]) and math.isfinite(norm)):
-                    files = "; ".join(corpus.samples.names(key) for key in keys[step])
-                    raise InputError(
-                        f"The loss ({losses[-1]}) or its gradient ({norm}) is not finite in epoch "
-                        f"{epoch + 1}, batch {step + 1}, made of: {files}. Look at these files, or "
-                        "lower --lr; --resume goes on from the last whole epoch."
-                    )
-                adam.step()
-                if average is not None:
-                    _follow(average, net, recipe.ema, taken)
-                if progress is not None:
-                    progress(f"epoch {epoch + 1} of {recipe.epochs}", step + 1, len(keys))
+        net.train()
+        losses: list[float] = []
+        started, shown = time.monotonic(), 0
+        steps = range(state.step, options.steps)
+        for step, (planes, twins) in zip(steps, _batches(samples, steps, world), strict=True):
+            rate = learning_rate(options, step)
+            for group in adam.param_groups:
+                group["lr"] = rate
+            loss = _loss(options, model, planes, twins, device)
+            adam.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            norm = nn.utils.clip_grad_norm_(net.parameters(), options.clip or math.inf).item()
+            losses.append(loss.item())
+            shown += len(planes)
+            if not (math.isfinite(losses[-1]) and math.isfinite(norm)):
+                raise InputError(
+                    f"The loss ({losses[-1]}) or its gradient ({norm}) is not finite in step "
+                    f"{step + 1}. Lower lr; the run goes on from its last checkpoint."
+                )
+            adam.step()
+            if average is not None:
+                _follow(average, net, options.ema, step)
+            done = step + 1
+            if done % options.save_every and done < options.steps:
+                continue
             answer = net if average is None else average
-            iou = fold_iou(
-                answer, corpus.fold, recipe.eval_side, device, dtype, known.stride, known.gaze
-            )
+            found = held_out_iou(answer, corpus.held, side, device, known.stride)
             seconds = time.monotonic() - started
-            mean = sum(losses) / len(losses)
-            state.finish_epoch(
-                net, adam, loss=mean, iou=iou, lr=rate, seconds=seconds, average=average
-            )
+            state.step, state.model, state.optimizer = done, net.state_dict(), adam.state_dict()
+            state.average = None if average is None else average.state_dict()
+            state.run = {"device": str(device), **provenance()}
+            facts = {"loss": float(np.mean(losses)), "lr": rate, "seconds": seconds}
+            state.history.append({"step": done, **facts, "iou": found})
             if world.rank == 0:
                 save_checkpoint(state, path)
+            listed = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
             say(
-                f"epoch {state.epoch} of {recipe.epochs}: loss {mean:.4f}, fold IoU {iou:.4f}, "
-                f"{seconds:.0f} s"
+                f"step {done:,} of {options.steps:,}: loss {facts['loss']:.4f}, "
+                f"{shown / seconds:.1f} samples a second; kept-out IoU: {listed}"
             )
+            losses, started, shown = [], time.monotonic(), 0
     return state

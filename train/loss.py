@@ -1,62 +1,57 @@
-"""What the students minimise: binary cross-entropy plus an overlap term, weighted by pixel."""
+"""What the students minimise: binary cross-entropy, an overlap term, two errors of the mean."""
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional as F
 
-__all__ = ["bce_dice", "bce_iou", "disagreement"]
+__all__ = ["bce_overlap", "disagreement"]
+
+DIMS = (1, 2, 3)
 
 
-def bce_dice(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """BCE + Dice of each image, averaged over the batch.
+def bce_overlap(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor,
+    kind: str = "dice",
+    overlap: float = 1.0,
+    mean_error: float = 0.0,
+) -> torch.Tensor:
+    """BCE + `overlap` · (1 - Dice or soft IoU) + `mean_error` · |difference of the means|.
+
+    Each term is computed for each image and averaged over the batch.
 
     Args:
         logits: float [N, 1, H, W], before the sigmoid.
         target: float [N, 1, H, W] in [0, 1]; soft labels are taken as they are.
-        weight: float [N, 1, H, W] in [0, 1]; 0 leaves a pixel out of both terms.
+        weight: float [N, 1, H, W] in [0, 1]; 0 leaves a pixel out of every term.
+        kind: dice or iou.
+        mean_error: weight of the error of saliency_mean, the number that the model is used for.
     Returns:
         float32 scalar. An image without a weighted pixel adds nothing to BCE.
-    Source: Dice as in Milletari, Navab, Ahmadi, "V-Net" (3DV 2016), with 1 added above and
-        below so that an empty label has a gradient.
+    Source: Dice as in Milletari, Navab, Ahmadi, "V-Net" (3DV 2016); soft IoU as in Rahman, Wang,
+        "Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation" (ISVC
+        2016); both with 1 added above and below so that an empty label has a gradient.
     """
     logits, target, weight = logits.float(), target.float(), weight.float()
-    dims = (1, 2, 3)
-    pixels = weight.sum(dims)
+    pixels = weight.sum(DIMS).clamp(min=1.0)
     bce = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
-    bce = bce.sum(dims) / pixels.clamp(min=1.0)
-    p = torch.sigmoid(logits)
-    overlap = (weight * p * target).sum(dims)
-    size = (weight * (p + target)).sum(dims)
-    dice = 1.0 - (2.0 * overlap + 1.0) / (size + 1.0)
-    return (bce + dice).mean()
-
-
-def bce_iou(
-    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, share: float
-) -> torch.Tensor:
-    """BCE + `share` · (1 - soft IoU) of each image, averaged over the batch.
-
-    Args:
-        logits, target, weight: as of bce_dice.
-        share: what the overlap counts beside BCE.
-    Returns:
-        float32 scalar. An image without a weighted pixel adds nothing.
-    Source: soft IoU as in Rahman, Wang, "Optimizing Intersection-Over-Union in Deep Neural
-        Networks for Image Segmentation" (ISVC 2016), with 1 added above and below.
-    """
-    logits, target, weight = logits.float(), target.float(), weight.float()
-    dims = (1, 2, 3)
-    bce = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
-    bce = bce.sum(dims) / weight.sum(dims).clamp(min=1.0)
-    p = torch.sigmoid(logits)
-    both = (weight * p * target).sum(dims)
-    either = (weight * (p + target - p * target)).sum(dims)
-    return (bce + share * (1.0 - (both + 1.0) / (either + 1.0))).mean()
+    p = weight * torch.sigmoid(logits)
+    target = weight * target
+    found, wanted, both = p.sum(DIMS), target.sum(DIMS), (p * target).sum(DIMS)
+    if kind == "iou":
+        agreement = (both + 1.0) / (found + wanted - both + 1.0)
+    else:
+        agreement = (2.0 * both + 1.0) / (found + wanted + 1.0)
+    loss = bce.sum(DIMS) / pixels + overlap * (1.0 - agreement)
+    if mean_error:
+        loss = loss + mean_error * ((found - wanted) / pixels).abs()
+    return loss.mean()
 
 
 def disagreement(logits: torch.Tensor, twins: torch.Tensor) -> torch.Tensor:
-    """How far two versions of the same pictures are apart: in the mean of the map, and in it.
+    """How far the maps of the same pictures in two qualities are apart: in their mean, and in all.
 
     Args:
         logits, twins: float [N, 1, H, W], before the sigmoid.
@@ -65,5 +60,4 @@ def disagreement(logits: torch.Tensor, twins: torch.Tensor) -> torch.Tensor:
         difference.
     """
     apart = torch.sigmoid(logits.float()) - torch.sigmoid(twins.float())
-    dims = (1, 2, 3)
-    return (apart.mean(dims).abs() + apart.square().mean(dims)).mean()
+    return (apart.mean(DIMS).abs() + apart.square().mean(DIMS)).mean()

@@ -1,55 +1,40 @@
-"""Maps that are on disk already: .npy, PGM (P2, P5) and PNG, each by its own maximum."""
+"""Maps and masks as files: .npy, PGM and PNG, each divided by its format's maximum."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from train.data import BORDER
 from vmafsal.errors import InputError
 
-__all__ = ["MAP_ENDINGS", "MapPair", "pair_maps", "read_map", "read_map_mask"]
+__all__ = ["MAP_ENDINGS", "MapPair", "maps_in", "pair_maps", "read_map", "read_mask"]
 
 MAP_ENDINGS = (".npy", ".pgm", ".png")
 
 
 @dataclass(frozen=True, slots=True)
 class MapPair:
-    """A map and the mask it is measured on."""
+    """A map and the mask it is evaluated on."""
 
     stem: str
     saliency: Path
     mask: Path
 
 
-def pair_maps(saliency_folder: Path, mask_folder: Path) -> tuple[list[MapPair], list[str]]:
-    """Match maps and masks by stem.
+def maps_in(folder: Path, option: str) -> dict[str, Path]:
+    """The maps of a folder by their stems.
 
     Args:
-        saliency_folder, mask_folder: with .npy, .pgm and .png files.
-    Returns:
-        the pairs by stem, and a sentence for each file without a partner.
+        option: of the command line, for the error.
     Raises:
-        InputError: if a folder is missing, a stem occurs twice, or nothing matches.
+        InputError: if it is no folder, or a stem occurs twice.
     """
-    maps, masks = _by_stem(saliency_folder, "--pred"), _by_stem(mask_folder, "--gt")
-    shared = sorted(maps.keys() & masks.keys())
-    if not shared:
-        raise InputError(
-            f"{saliency_folder} holds {len(maps)} maps and {mask_folder} {len(masks)} masks, but "
-            "no two have the same stem. Name each map after its mask, as in a.npy and a.png."
-        )
-    alone = [f"{maps[stem]} has no mask." for stem in sorted(maps.keys() - masks.keys())]
-    alone += [f"{masks[stem]} has no map." for stem in sorted(masks.keys() - maps.keys())]
-    return [MapPair(stem, maps[stem], masks[stem]) for stem in shared], alone
-
-
-def _by_stem(folder: Path, option: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder. Check {option}.")
     found: dict[str, Path] = {}
@@ -63,6 +48,28 @@ def _by_stem(folder: Path, option: str) -> dict[str, Path]:
             )
         found[path.stem] = path
     return found
+
+
+def pair_maps(saliency_folder: Path, mask_folder: Path) -> tuple[list[MapPair], list[str]]:
+    """Match maps and masks by stem.
+
+    Args:
+        saliency_folder, mask_folder: with .npy, .pgm and .png files.
+    Returns:
+        the pairs by stem, and a sentence for each file without a partner.
+    Raises:
+        InputError: if a folder is missing, a stem occurs twice, or nothing matches.
+    """
+    maps, masks = maps_in(saliency_folder, "--pred"), maps_in(mask_folder, "--gt")
+    shared = sorted(maps.keys() & masks.keys())
+    if not shared:
+        raise InputError(
+            f"{saliency_folder} holds {len(maps)} maps and {mask_folder} {len(masks)} masks, but "
+            "no two have the same stem. Name each map after its mask, as in a.npy and a.png."
+        )
+    alone = [f"{maps[stem]} has no mask." for stem in sorted(maps.keys() - masks.keys())]
+    alone += [f"{masks[stem]} has no map." for stem in sorted(masks.keys() - maps.keys())]
+    return [MapPair(stem, maps[stem], masks[stem]) for stem in shared], alone
 
 
 def read_map(path: Path) -> NDArray[np.float32]:
@@ -88,9 +95,11 @@ def read_map(path: Path) -> NDArray[np.float32]:
     return saliency
 
 
-def read_map_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """Read a mask or trimap from the same formats.
+def read_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Read a mask or trimap.
 
+    Args:
+        path: in a format of read_map, or another that Pillow reads.
     Returns:
         (object, valid): bool [H, W] each. 8-bit samples are an object above 128 and border at 128;
         others an object above half their maximum; bool arrays as they are. valid is None where
@@ -110,13 +119,8 @@ def read_map_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | No
 def _read(path: Path) -> tuple[NDArray[Any], int]:
     """Samples [H, W] and the value that stands for 1; 0 for floats, whose 1 is 1."""
     try:
-        if path.suffix.lower() == ".npy":
-            samples, maximum = _read_npy(path)
-        elif path.suffix.lower() == ".pgm":
-            samples, maximum = _read_pgm(path.read_bytes())
-        else:
-            samples, maximum = _read_png(path)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        samples, maximum = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a map: {error}.") from error
     if samples.ndim != 2 or not samples.size:
         shape = "x".join(map(str, samples.shape))
@@ -140,43 +144,9 @@ def _read_npy(path: Path) -> tuple[NDArray[Any], int]:
     raise ValueError(f"its samples are {array.dtype}; float, unsigned or bool is expected")
 
 
-def _read_pgm(data: bytes) -> tuple[NDArray[Any], int]:
-    """Netpbm's gray map: four tokens with white space and # comments between them, then samples."""
-    comment = rb"(?:\s|#[^\r\n]*[\r\n])"
-    header = re.match(rb"(P[25])" + (comment + rb"+(\d+)") * 3 + rb"(?:#[^\r\n]*[\r\n]|\s)", data)
-    if header is None:
-        raise ValueError("it has no PGM header (P2 or P5, width, height, maximum)")
-    kind = header[1]
-    width, height, maximum = (int(header[i]) for i in (2, 3, 4))
-    if not 0 < maximum < 65536 or not width or not height:
-        raise ValueError(f"its header says {width}x{height} with maximum {maximum}")
-    body, count = data[header.end() :], width * height
-    if kind == b"P2":
-        tokens = re.sub(rb"#[^\r\n]*", b"", body).split()
-        if len(tokens) != count:
-            raise ValueError(f"it has {len(tokens):,} samples, not {count:,}")
-        samples = np.array([int(token) for token in tokens], np.int64)
-    else:
-        dtype = np.dtype("u1" if maximum < 256 else ">u2")  # two bytes are big-endian by the format
-        if len(body) < count * dtype.itemsize:
-            raise ValueError(
-                f"it has {len(body):,} bytes of samples, not {count * dtype.itemsize:,}"
-            )
-        samples = np.frombuffer(body, dtype, count)
-    if samples.min() < 0 or samples.max() > maximum:
-        raise ValueError(
-            f"its samples run from {samples.min()} to {samples.max()}, its maximum is {maximum}"
-        )
-    return samples.reshape(height, width), maximum
-
-
-def _read_png(path: Path) -> tuple[NDArray[Any], int]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            if picture.mode.startswith("I"):  # 16 bit gray
-                return np.asarray(picture, np.int64), 65535
-            return np.asarray(picture.convert("L")), 255
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from error
+def _read_picture(path: Path) -> tuple[NDArray[Any], int]:
+    with Image.open(path) as picture:
+        # 16-bit grey; Pillow scales the samples of a PGM with another maximum to 65535.
+        if picture.mode.startswith("I"):
+            return np.asarray(picture, np.int64), 65535
+        return np.asarray(picture.convert("L")), 255

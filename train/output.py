@@ -1,19 +1,18 @@
-"""What a command leaves behind: a file that is whole or absent, a bar on a terminal."""
+"""What a command shows while it runs, and the check of its outputs before it starts."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vmafsal.errors import OutputError
+from vmafsal.files import check_destination
 
-__all__ = ["Progress", "progress_bar", "refuse_unwritable", "silent", "write_whole"]
+__all__ = ["Progress", "check_outputs", "progress_bar", "silent"]
 
 Progress = Callable[[str, int, int], None]
-"""Told (what is being done, done so far, of how many)."""
+"""Called with what is being done, how many are done, of how many."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -30,41 +29,24 @@ def progress_bar() -> Iterator[Progress]:
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         tasks: dict[str, Any] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
+        def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total)
             bar.update(tasks[what], completed=done)
 
-        yield tell
+        yield show
 
 
-def refuse_unwritable(*paths: Path | None) -> None:
-    """Find out before the work, not after it, that a result cannot be written.
+def check_outputs(paths: Iterable[Path | None], inputs: Iterable[Path] = ()) -> None:
+    """Find out before the work that each result can be written, and replaces no input.
 
+    Args:
+        paths: of the results; None where one is not wanted.
+        inputs: every file that the command reads.
     Raises:
-        OutputError: naming the folder that is missing or closed.
+        OutputError: naming the first that cannot be written.
     """
+    read = list(inputs)
     for path in paths:
-        if path is None:
-            continue
-        folder = path.parent
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise OutputError(f"{path} cannot be written: make the folder {folder}, or open it.")
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder; name a file.")
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is whole or absent; text is UTF-8.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+        if path is not None:
+            check_destination(str(path), read)

@@ -1,9 +1,8 @@
-"""Getting a corpus, and looking a folder of pairs over before it is used."""
+"""The commands `prepare`: fetching a corpus, and checking a folder before it is used."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -12,17 +11,17 @@ import numpy as np
 import typer
 
 from train.archive import DUTS_TR, download, unpack
-from train.cutouts import cut_outs_in
-from train.data import BORDER, Pair, find_pairs, read_alpha, read_gray, read_rgb
-from train.output import Progress, progress_bar, refuse_unwritable, silent, write_whole
-from vmafsal.errors import InputError, OutputError, UsageError, VmafsalError
+from train.data import BORDER, Pair, find_pictures, open_image, orphans
+from train.output import Progress, check_outputs, progress_bar, silent
+from vmafsal.errors import InputError, UsageError
+from vmafsal.files import write_whole
 
 __all__ = ["FolderCheck", "app", "check_folder"]
 
 
 @dataclass
 class FolderCheck:
-    """What a look at every file of a folder of pairs found."""
+    """What was found in a folder of pictures and masks."""
 
     root: str
     pairs: int = 0
@@ -45,49 +44,44 @@ class FolderCheck:
 
     @property
     def usable(self) -> bool:
-        """False where files must be mended before the folder is trained on or measured with."""
+        """False where files must be repaired before the folder is trained on or measured with."""
         return not (self.unreadable or self.other_size or self.ones)
 
 
 def check_folder(root: Path, progress: Progress = silent) -> FolderCheck:
-    """Read every image and every mask of a folder of pairs.
+    """Read every image and every mask of a folder.
 
     Args:
-        root: in any layout that training reads.
+        root: in any layout that training reads, with masks.
     Raises:
-        InputError: if there is no such folder, layout, or pair.
+        InputError: if there is no such folder, layout, or picture with a mask.
     """
-    dataset = find_pairs(root)
-    found = FolderCheck(root=str(root), pairs=len(dataset.pairs))
-    found.orphans = [path.relative_to(root).as_posix() for path in dataset.orphans]
-    for number, pair in enumerate(dataset.pairs, 1):
+    pairs = find_pictures(root)
+    found = FolderCheck(root=str(root), pairs=len(pairs))
+    found.orphans = [path.relative_to(root).as_posix() for path in orphans(root)]
+    for number, pair in enumerate(pairs, 1):
         _check_pair(pair, found)
-        progress("reading", number, len(dataset.pairs))
+        progress("reading", number, len(pairs))
     return found
 
 
 def _check_pair(pair: Pair, found: FolderCheck) -> None:
-    if pair.cutout:
-        try:
-            read_alpha(pair.image)
-        except VmafsalError as error:
-            found.unreadable.append(str(error))
+    assert pair.mask is not None
+    try:
+        image = open_image(pair.image, "RGB")
+    except InputError as error:
+        found.unreadable.append(str(error))
+        image = None
+    try:
+        mask = open_image(pair.mask, "L")
+    except InputError as error:
+        found.unreadable.append(str(error))
         return
-    read: dict[Path, tuple[int, ...]] = {}
-    label = np.zeros((0, 0), np.uint8)
-    for path in (pair.image, pair.label):
-        try:
-            pixels = read_rgb(path) if path == pair.image else read_gray(path)
-        except VmafsalError as error:
-            found.unreadable.append(str(error))
-            continue
-        read[path] = pixels.shape[:2]
-        label = pixels
-    if len(read) == 2 and read[pair.image] != read[pair.label]:
-        (high, wide), (mask_high, mask_wide) = read[pair.image], read[pair.label]
-        found.other_size.append(f"{pair.stem}: {wide}x{high}, mask {mask_wide}x{mask_high}")
-    if pair.label not in read or pair.soft:
-        return
+    if image is not None and image.size != mask.size:
+        found.other_size.append(
+            f"{pair.stem}: {image.width}x{image.height}, mask {mask.width}x{mask.height}"
+        )
+    label = np.asarray(mask)
     values = set(np.flatnonzero(np.bincount(label.ravel(), minlength=256)).tolist())
     if values == {0, BORDER, 255} or values == {BORDER, 255} or values == {0, BORDER}:
         found.trimaps += 1
@@ -101,7 +95,9 @@ def _check_pair(pair: Pair, found: FolderCheck) -> None:
         found.full.append(pair.stem)
 
 
-app = typer.Typer(help="Get a corpus, or look a folder of pairs over.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fetch a corpus, or check a folder of pictures and masks.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -109,9 +105,7 @@ def duts(
     zip_path: Annotated[
         Path | None, typer.Option("--zip", metavar="FILE", help="A DUTS-TR.zip that is here.")
     ] = None,
-    fetch: Annotated[
-        bool, typer.Option("--download", help="Fetch the zip; resumes what broke off.")
-    ] = False,
+    fetch: Annotated[bool, typer.Option("--download", help="Fetch the zip.")] = False,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets DUTS-TR/ in it.")] = Path("data"),
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="A mirror; the zip must be the same.")
@@ -135,45 +129,7 @@ def duts(
         if not (out / DUTS_TR.name).exists() and zip_path is None:
             zip_path = download(DUTS_TR, out, url, progress)
         target = unpack(DUTS_TR, zip_path or out / f"{DUTS_TR.name}.zip", out, progress)
-    typer.echo(f"{target} holds {DUTS_TR.pairs:,} pairs. Train on it with --data {target}")
-
-
-@app.command()
-def cutouts(
-    source: Annotated[Path, typer.Argument(metavar="DIR", help="Searched for PNGs with alpha.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Gets cutouts/ in it.")],
-    without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Leave out what matches: a file or a folder."),
-    ] = None,
-) -> None:
-    """Trim objects on a transparent ground, to be pasted into composites by `fit`.
-
-    What is nearly opaque, nearly empty, or smaller than 48 pixels is left out.
-
-    Example:
-
-        python -m train prepare cutouts usr/share/tuxpaint/stamps --out data/stamps \\
-            --without cartoon --without symbols
-    """
-    folder = out / "cutouts"
-    if folder.exists():
-        raise OutputError(f"{folder} is there already; remove it, or choose another --out.")
-    staging = out / ".cutouts"
-    try:
-        staging.mkdir(parents=True, exist_ok=True)
-        count = 0
-        for name, cut in cut_outs_in(source, without or ()):
-            cut.save(staging / f"{name}.png")
-            count += 1
-        if not count:
-            raise InputError(f"{source} holds no PNG of an object on a transparent ground.")
-        staging.replace(folder)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    typer.echo(f"{folder} holds {count:,} cut-outs. Paste them with --data {out} --composites N")
+    typer.echo(f"{target} holds {DUTS_TR.pairs:,} pairs.")
 
 
 @app.command()
@@ -183,16 +139,16 @@ def check(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the findings in full.")
     ] = None,
 ) -> None:
-    """Read every file of a folder of pairs and report what is amiss.
+    """Read every file of a folder of pairs and report what is wrong.
 
-    Exits with 1 where files must be mended: unreadable ones, masks of another size than their
+    Exits with 1 where files must be repaired: unreadable ones, masks of another size than their
     image, masks that say 1 for 255. Orphans, gray, empty and full masks are only reported.
 
     Example:
 
         python -m train prepare check data/DUTS-TR
     """
-    refuse_unwritable(json_path)
+    check_outputs((json_path,), [p for pair in find_pictures(folder) for p in pair.files])
     with progress_bar() as progress:
         found = check_folder(folder, progress)
     if json_path is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
 import sys
@@ -10,15 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cpu_model", "git_commit", "provenance", "sha256_of"]
+__all__ = ["cpu_model", "git_commit", "provenance"]
 
 PACKAGES = ("torch", "numpy", "pillow", "onnx", "onnxruntime", "onnxruntime-gpu")
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_commit() -> str | None:

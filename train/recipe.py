@@ -1,73 +1,220 @@
-"""Every option of a training run that decides its result."""
+"""A recipe: what a model is trained on and how, read from one TOML file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
 
-from train.architectures import architecture
-from train.augment import Augment
-from train.compose import Composition
-from vmafsal.errors import UsageError
+from vmafsal.errors import InputError, UsageError
 
-__all__ = ["Recipe"]
+__all__ = ["Evaluation", "Fit", "Init", "PictureSet", "Recipe", "Stage", "Teacher", "read_recipe"]
+
+SCHEDULES = ("cosine", "hold")
+LABELS = ("masks", "teacher", "both")
+LOSSES = ("dice", "iou")
+SETS = "sets.toml"
+"""Beside the recipes: what each set is, and its licence."""
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """One set of pictures."""
+
+    name: str
+    """Its folder below --data."""
+    weight: float = 1.0
+    """How often a picture of it is drawn, beside those of the other sets."""
+    labels: str = "both"
+    """masks, teacher, or both where a picture has both."""
+    what: str = ""
+    """The pictures, with their source; for the card."""
+    licence: str = "none stated"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The model whose maps are the labels of pictures without masks."""
+
+    source: str
+    """onnx:FILE, onnx:ID of a model that was added, or maps:DIR."""
+    sha256: str | None = None
+    """Of the ONNX file; another one is refused."""
+    what: str = ""
+    """Its name, citation and licence; for the card."""
+
+
+@dataclass(frozen=True)
+class Init:
+    """The weights that a run begins with."""
+
+    sha256: str
+    """Of the ONNX file or checkpoint that --init names; another one is refused."""
+    what: str = ""
+    """Where they come from; for the card."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the run with its own picture sizes."""
+
+    until: float
+    """Share of all steps at which the stage ends."""
+    sides: tuple[int, ...]
+    """Short sides in pixels; each step draws one."""
+    twins: float = 0.0
+    """Share of steps that also show each picture degraded, for the consistency loss."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Every value that decides the resulting weights."""
+
+    steps: int
+    stages: tuple[Stage, ...]
+    batch: int = 16
+    lr: float = 1e-3
+    schedule: str = "cosine"
+    """cosine: from lr to 0 over all steps; hold: lr, then linearly to 0 over `cooldown` steps."""
+    cooldown: int = 0
+    warmup: int = 0
+    """Steps over which the learning rate rises to lr."""
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    """Largest norm of the gradient; 0 does not clip."""
+    ema: float = 0.0
+    """Decay of the moving average of the weights, which then is what is exported; 0: none."""
+    loss: str = "dice"
+    """What stands beside BCE: dice, or iou (soft IoU)."""
+    overlap: float = 1.0
+    """Weight of that term."""
+    mean_error: float = 0.0
+    """Weight of |mean of the map - mean of the label|."""
+    consistency: float = 0.0
+    """Weight of the difference between the maps of a picture and of its degraded copy."""
+    aspects: tuple[float, ...] = (1.0,)
+    """Width over height of the training rectangles."""
+    crop: float = 0.8
+    """Smallest share of a side that a crop keeps."""
+    photometric: float = 0.0
+    """Share of samples with varied brightness, contrast, gamma and colour balance."""
+    degrade: float = 0.0
+    """Share of samples that pass through JPEG, noise, blur or a lower resolution."""
+    seed: int = 42
+    threads: int = 1
+    """CPU threads of torch."""
+    save_every: int = 1000
+    """Steps between two checkpoints."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of the finished model."""
+
+    data: tuple[str, ...]
+    """Names of sets with masks."""
+    kept_out: bool = False
+    """Only the stems that training leaves out."""
+    by_sequence: bool = False
+    """Intervals over sequences instead of single images."""
+    short_side: str = "model"
+    """As of `evaluate --short-side`."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every value that decides the resulting bytes."""
+    """Everything between pictures and a model."""
 
+    id: str
     arch: str
-    epochs: int = 50
-    batch: int = 32
-    lr: float = 1e-3
-    augment: Augment = field(default_factory=Augment)
-    composites: int = 0
-    """Composites an epoch, beside the items."""
-    soft_floor: float = 0.15
-    fold: float = 0.05
-    keep_out: int = 0
-    """One stem in so many is never trained on (by its SHA-1); 0 keeps none out."""
-    eval_side: int = 288
-    """Short side at which the fold is measured."""
-    seed: int = 42
-    device: str = "auto"
-    precision: str = "auto"
-    """bfloat16, float32, or auto: bfloat16 where the device computes with it."""
-    threads: int = 0
-    """CPU threads of torch; 0 is torch's own choice."""
-    optimizer: str = "adam"
-    """adam, or adamw with `weight_decay`."""
-    weight_decay: float = 0.0
-    warmup: int = 0
-    """Steps over which the learning rate rises to `lr`."""
-    ema: float = 0.0
-    """Decay of the moving average of the weights, which then is what is measured and exported;
-    0 exports the weights themselves."""
-    soft_iou: float = 0.0
-    """Weight of 1 - soft IoU beside BCE; 0 is BCE + Dice."""
-    rescale: tuple[int, ...] = ()
-    """Sides that a batch of crops is resized to, one of them drawn for each step."""
-    consistency: float = 0.0
-    """Weight of the disagreement between a sample and its picture as a low rung of a ladder
-    shows it, which then is learnt from too; 0 makes no such twins."""
-    gaze_top: float = 0.0
-    """How often the gaze drawn for a teacher goes to an object's top alone."""
-    composition: Composition = field(default_factory=Composition)
-    init_sha256: str | None = None
-    """Of the checkpoint whose best weights the run begins with; None begins at random."""
+    sets: tuple[PictureSet, ...]
+    fit: Fit
+    teacher: Teacher | None = None
+    init: Init | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    keep_out: int = 10
+    """One stem in so many is never trained on (by its SHA-1)."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the card."""
 
     def __post_init__(self) -> None:
-        low, high = self.augment.short_side
-        if not self.augment.crop <= low <= high:
-            raise UsageError(
-                f"A crop of {self.augment.crop} does not fit into images whose short side is "
-                f"set to {low}; choose --crop {low} or less, or a larger --short-side."
-            )
-        if self.consistency and architecture(self.arch).gaze:
-            raise UsageError(f"--consistency is for students; {self.arch} is a teacher.")
-        if self.gaze_top and not architecture(self.arch).gaze:
-            raise UsageError(f"--gaze-top is for --arch gaze; {self.arch} is told no gaze.")
+        from train.nets import architecture
+
         stride = architecture(self.arch).stride
-        for option, side in [("crop", self.augment.crop), *(("rescale", s) for s in self.rescale)]:
+        if not self.sets:
+            raise UsageError(f"The recipe of {self.id} names no [[set]].")
+        if not self.fit.stages:
+            raise UsageError(f"The recipe of {self.id} has no [[fit.stage]].")
+        for side in (side for stage in self.fit.stages for side in stage.sides):
             if side % stride:
-                raise UsageError(f"--{option} {side} is not a multiple of {stride}.")
+                raise UsageError(
+                    f"The side {side} is not a multiple of {stride}, which {self.arch} needs."
+                )
+        _choose("schedule", self.fit.schedule, SCHEDULES)
+        _choose("loss", self.fit.loss, LOSSES)
+        for known in self.sets:
+            _choose(f"labels of {known.name}", known.labels, LABELS)
+
+    def options(self) -> dict[str, Any]:
+        """What decides the weights, for the checkpoint: lists instead of tuples."""
+        table = asdict(self)
+        for told_elsewhere in ("evaluations", "notes"):
+            del table[told_elsewhere]
+        return table
+
+
+def _choose(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"The {what} is {value!r}; choose one of {', '.join(known)}.")
+
+
+T = TypeVar("T")
+
+
+def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(table.keys() - names):
+        raise InputError(f"{where} has no {', '.join(unknown)}; it has {', '.join(sorted(names))}.")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a recipe ({error}).") from None
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe, and what `sets.toml` beside it says of its sets.
+
+    Raises:
+        InputError: if it cannot be read, or is no recipe.
+        UsageError: if values contradict each other.
+    """
+    document = _toml(path)
+    described = _toml(path.with_name(SETS)) if path.with_name(SETS).exists() else {}
+    try:
+        table = dict(document.pop("fit"))
+        stages = tuple(_read(Stage, s, "[[fit.stage]]") for s in table.pop("stage"))
+        sets = [
+            _read(PictureSet, {**described.get(s["name"], {}), **s}, "[[set]]")
+            for s in document.pop("set")
+        ]
+        evaluations = [_read(Evaluation, e, "[[evaluate]]") for e in document.pop("evaluate", [])]
+        teacher, init = document.pop("teacher", None), document.pop("init", None)
+        return _read(
+            Recipe,
+            {
+                **document,
+                "sets": sets,
+                "fit": _read(Fit, {**table, "stages": stages}, "[fit]"),
+                "evaluations": evaluations,
+                "teacher": None if teacher is None else _read(Teacher, teacher, "[teacher]"),
+                "init": None if init is None else _read(Init, init, "[init]"),
+            },
+            "A recipe",
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{path} is no whole recipe ({error}).") from None

@@ -1,7 +1,7 @@
-"""What an epoch is made of: which items, in which order, each varied by its own generator.
+"""Which pictures a training step shows, and how each is varied.
 
-A sample depends on the seed, the epoch and its position alone; so it is the same whichever
-process draws it, and after a resume.
+A step depends on the seed and its number alone, so it is the same after a resume and for any number
+of processes.
 """
 
 from __future__ import annotations
@@ -9,117 +9,114 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset as TorchDataset
+from numpy.random import Generator
+from PIL import Image
 
-from train.augment import Augment, crop_resized, degrade, flip, low_rung, photometric
-from train.compose import Composer, Composition, cut_confident
-from train.data import Items
-from train.gaze import peak_normalised, simulated
+from train.augment import degrade, photometric
+from train.pictures import Corpus, Picture
+from train.recipe import Fit, Stage
 
-__all__ = ["COMPOSITE", "Key", "Samples"]
+__all__ = ["Samples", "stage_at"]
 
-COMPOSITE = -1
-"""In a plan: a composite instead of an item's index."""
-
-Key = tuple[int, int]
-"""Epoch and position in it."""
+ASPECT_CLASSES = (0.85, 1.2, 1.55)
+"""Limits between portrait, square, 4:3 and wide pictures; a batch holds pictures of one class."""
 
 
-class Samples(TorchDataset[torch.Tensor]):
-    """All samples of all epochs.
+def stage_at(fit: Fit, step: int) -> Stage:
+    """The stage that a step belongs to."""
+    return next((s for s in fit.stages if step < s.until * fit.steps), fit.stages[-1])
+
+
+class Samples:
+    """All steps of a run.
 
     Args:
-        items: the decoded pairs.
-        sets: for each data set the indices of its items and its weight; an epoch draws
-            round(weight · n) items of a set, each as often as the others, give or take one;
-            cut-outs are drawn into composites alone.
-        composites: how many composites an epoch holds.
-        composition: how they are made.
-        twins: each sample comes with its picture as a low rung of a ladder shows it.
-        gaze: each sample comes with a fixation density: that of its item, else one drawn for its
-            label.
-        gaze_top: how often a drawn gaze goes to an object's top.
+        stride: heights and widths are multiples of it.
     """
 
-    def __init__(
-        self,
-        items: Items,
-        sets: Sequence[tuple[Sequence[int], float]],
-        options: Augment,
-        seed: int,
-        composites: int = 0,
-        soft_floor: float = 0.15,
-        composition: Composition | None = None,
-        twins: bool = False,
-        gaze: bool = False,
-        gaze_top: float = 0.0,
-    ) -> None:
-        self._items, self._options = items, options
-        self._twins, self._gaze, self._gaze_top = twins, gaze, gaze_top
-        self._seed, self._composites = seed, composites
-        weight_of = {i: weight for indices, weight in sets for i in indices}
-        empty = {i for i, weight in weight_of.items() if weight == 0.0}
-        soft = [i for i in weight_of if items.pair(i).soft]
-        hard = [i for i in weight_of if not items.pair(i).soft]
-        pictures = [i for i in hard if not items.pair(i).cutout]
-        self._sets = [(s, weight) for s, weight in sets if not items.pair(s[0]).cutout]
-        # Unlabelled scenes are the better backgrounds; without them any picture is one.
-        scenes = soft + [i for i in pictures if i in empty] or pictures
-        objects, odds = [i for i in hard if i not in empty], None
-        if composition is not None and composition.by_set:
-            objects += [i for i in soft if i not in empty and cut_confident(items[i]) is not None]
-            odds = [weight_of[i] for i in objects]
-        self._composer = Composer(
-            items, objects, scenes, soft_floor, composition, odds, watched=gaze, empty=empty
-        )
-        self._plans: dict[int, np.ndarray] = {}
+    def __init__(self, corpus: Corpus, fit: Fit, stride: int) -> None:
+        self._corpus, self._fit, self._stride = corpus, fit, stride
+        classes = np.digitize([p.aspect for p in corpus.pictures], ASPECT_CLASSES)
+        self._classes = [np.flatnonzero(classes == c) for c in np.unique(classes)]
+        self._shares = np.array([corpus.weights[c].sum() for c in self._classes])
+        self._shares /= self._shares.sum()
 
-    def plan(self, epoch: int) -> np.ndarray:
-        """Item indices of an epoch in their order, `COMPOSITE` for a composite; int64 [n]."""
-        if epoch not in self._plans:
-            rng = np.random.default_rng([self._seed, epoch])
-            drawn = [np.full(self._composites, COMPOSITE)]
-            for indices, weight in self._sets:
-                count = round(weight * len(indices))
-                rounds = -(-count // len(indices))
-                order = np.concatenate([rng.permutation(indices) for _ in range(max(1, rounds))])
-                drawn.append(order[:count])
-            plan = np.concatenate(drawn)
-            self._plans = {epoch: rng.permutation(plan)}
-        return self._plans[epoch]
+    def draw(self, step: int, rank: int = 0, size: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
+        """The samples of a step.
 
-    def __getitem__(self, key: Key) -> torch.Tensor:
-        """uint8 [5, crop, crop]: R, G, B, label, weight; then the gaze, or the twin's R, G, B."""
-        planes, _ = self._draw(key)
-        return torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1)))
+        Args:
+            rank, size: of this process among those that share the batch.
+        Returns:
+            uint8 [N, H, W, 5]: R, G, B, label, weight in the loss; and, in steps with twins, the
+            degraded pictures, uint8 [N, H, W, 3].
+        """
+        rng = np.random.default_rng([self._fit.seed, step])
+        stage = stage_at(self._fit, step)
+        members = self._classes[rng.choice(len(self._classes), p=self._shares)]
+        odds = self._corpus.weights[members]
+        chosen = rng.choice(members, self._fit.batch, p=odds / odds.sum())
+        side = int(rng.choice(stage.sides))
+        typical = float(np.median([self._corpus.pictures[i].aspect for i in chosen]))
+        height, width = self._rectangle(side, typical, rng)
+        twins = bool(rng.random() < stage.twins)
+        planes, copies = [], []
+        for position in range(rank, len(chosen), size):
+            own = np.random.default_rng([self._fit.seed, step, position])
+            sample, twin = self._sample(chosen[position], height, width, twins, own)
+            planes.append(sample)
+            copies.append(twin)
+        return np.stack(planes), np.stack(copies) if twins else None
 
-    def names(self, key: Key) -> str:
-        """The files that a sample is made of."""
-        _, used = self._draw(key)
-        return " + ".join(str(self._items.pair(i).image) for i in used)
+    def _rectangle(self, side: int, typical: float, rng: Generator) -> tuple[int, int]:
+        """Height and width near the pictures' aspect; the shorter is `side`."""
+        near = sorted(self._fit.aspects, key=lambda a: abs(np.log(a / typical)))[:2]
+        aspect = float(rng.choice(near))
+        longer = self._stride * round(side * max(aspect, 1.0 / aspect) / self._stride)
+        return (side, longer) if aspect >= 1.0 else (longer, side)
 
-    def _draw(self, key: Key) -> tuple[np.ndarray, list[int]]:
-        epoch, position = key
-        options = self._options
-        rng = np.random.default_rng([self._seed, epoch, position])
-        index = int(self.plan(epoch)[position])
-        if index == COMPOSITE:
-            planes, used = self._composer.draw(options, rng)
-        else:
-            planes, used = crop_resized(self._items[index], options, rng), [index]
-        if options.flip:
-            planes = flip(planes, rng)
-        rgb = planes[..., :3]
-        if rng.random() < options.photometric:
+    def _sample(
+        self, index: int, height: int, width: int, twin: bool, rng: Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        picture, fit = self._corpus.pictures[index], self._fit
+        box = _window(picture, width / height, fit.crop, rng)
+        size = (width, height)
+
+        def part(plane: Image.Image) -> Image.Image:
+            return plane.resize(size, Image.Resampling.BILINEAR, box)
+
+        rgb = part(picture.image)
+        label = _label(picture, part, rng)
+        full = np.full((height, width), 255, np.uint8)
+        weight = full if picture.border is None else np.asarray(part(picture.border))
+        if rng.random() < fit.photometric:
             rgb = photometric(rgb, rng)
-        if rng.random() < options.degrade:
-            rgb = degrade(rgb, rng)
-        parts = [rgb, planes[..., 3:5]]
-        if self._gaze:
-            own = planes.shape[2] > 5
-            drawn = planes[..., 5] if own else simulated(planes[..., 3], rng, self._gaze_top)
-            parts.append(peak_normalised(drawn))
-        if self._twins:
-            parts.append(low_rung(rgb, rng))
-        return np.dstack(parts), used
+        shown = degrade(rgb, rng) if rng.random() < fit.degrade else rgb
+        planes = np.dstack([np.asarray(shown), label, weight])
+        copy = np.asarray(degrade(rgb, rng)) if twin else planes[..., :0]
+        if rng.random() < 0.5:
+            planes, copy = planes[:, ::-1], copy[:, ::-1]
+        return planes, copy
+
+
+def _window(
+    picture: Picture, aspect: float, smallest: float, rng: Generator
+) -> tuple[float, float, float, float]:
+    """A crop (left, top, right, bottom) whose aspect lies between the picture's and `aspect`."""
+    width, height = picture.image.size
+    towards = (aspect / picture.aspect) ** rng.random()
+    w, h = width * min(1.0, towards), height * min(1.0, 1.0 / towards)
+    share = rng.uniform(smallest, 1.0)
+    w, h = max(1.0, w * share), max(1.0, h * share)
+    left, top = rng.random() * (width - w), rng.random() * (height - h)
+    return left, top, left + w, top + h
+
+
+def _label(picture: Picture, part: object, rng: Generator) -> np.ndarray:
+    """The label of a sample: the mask or the mean of both where there are two; uint8 [H, W]."""
+    assert callable(part)
+    masks: Sequence[Image.Image] = [m for m in (picture.mask, picture.teacher) if m is not None]
+    if len(masks) == 2 and rng.random() < 0.5:
+        masks = masks[:1]
+    parts = [np.asarray(part(m), np.uint16) for m in masks]
+    total = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    return (total // len(parts)).astype(np.uint8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from train.data import file_list_digest
-from train.measure import measure, open_pairs, result_row
-from train.output import Progress, progress_bar, refuse_unwritable, silent, write_whole
-from train.predict import Predictor
+from train.card import card
+from train.data import pairs_digest
+from train.evaluate.models import evaluate_models, open_pairs, result_row
+from train.evaluate.predict import Predictor
+from train.output import Progress, check_outputs, progress_bar, silent
 from train.provenance import provenance
 from vmafsal.errors import InputError, UsageError, VmafsalError
+from vmafsal.files import write_whole
 from vmafsal.models.model import Model, load_model
 from vmafsal.models.registry import packaged_registry, read_registry
 from vmafsal.verify import Check, verify
@@ -25,20 +26,22 @@ from vmafsal.verify import Check, verify
 __all__ = ["SCORE_LIMIT", "check_card", "check_checkpoint", "check_scores", "validate"]
 
 SCHEMA = "vmafsal-validation/1"
+TRAINING = ".training.json"
+"""Ending of the file that an export fills the card from; models of others have none."""
 SCORE_LIMIT = 0.002
-"""A recorded mean and the same one measured again differ by no more."""
+"""A recorded mean and the same one found again differ by no more."""
 
 _NOT_MEANS = ("n", "short_side", "kept_out", "data", "intervals")
 
 
 @dataclass(frozen=True)
-class Remeasured:
-    """A recorded score beside the same one measured now."""
+class Found:
+    """A recorded score beside the same one found now."""
 
     model: str
     data: str
     digest: str
-    """Of the data's file list."""
+    """Of the data's files."""
     recorded: dict[str, Any]
     measured: dict[str, Any]
 
@@ -67,31 +70,32 @@ def open_models(path: str | None) -> list[Model]:
 
 
 def check_card(model: Model) -> Check:
-    """Check that the card beside a model speaks of this file and of the sidecar's figures.
+    """Check that a model's card and sidecar agree with `<id>.training.json`, and it with the file.
 
     Args:
-        model: its card is `<name>.md` beside it.
+        model: its card `<id>.md` and its `<id>.training.json` are beside it.
     """
-    path = model.path.with_suffix(".md")
+    path = model.path.with_suffix(TRAINING)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        return Check(model.id, "card", False, f"{path.name} cannot be read: {error}")
-    strange = sorted(set(re.findall(r"\b[0-9a-f]{64}\b", text)) - {model.sha256})
-    if strange:
-        detail = f"{path.name} names sha256 {strange[0]}, but the model has {model.sha256}"
-        return Check(model.id, "card", False, detail)
-    missing = [
-        f"{key} {score[key]:.3f} on {score.get('data')}"
-        for score in model.sidecar.scores
-        for key in ("iou", "mae", "mean_error")
-        if isinstance(score.get(key), float) and f"{score[key]:.3f}" not in text
-    ]
-    if missing:
-        return Check(model.id, "card", False, f"{path.name} lacks {', '.join(missing)}")
-    return Check(
-        model.id, "card", True, f"{path.name} agrees with {len(model.sidecar.scores)} scores"
-    )
+        facts = json.loads(path.read_text("utf-8"))
+        text = model.path.with_suffix(".md").read_text("utf-8")
+        filled = card(facts)
+        recorded = [_means(row) for row in facts["scores"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Check(model.id, "card", False, f"{path.name} or the card cannot be read: {error!r}")
+    if facts["sha256"] != model.sha256:
+        detail = f"{path.name} is of sha256 {facts['sha256']}, but the model has {model.sha256}"
+    elif text != filled:
+        detail = f"{model.id}.md is not what {path.name} gives; export the model again"
+    elif recorded != [_means(row) for row in model.sidecar.scores]:
+        detail = f"the sidecar's scores are not those of {path.name}"
+    else:
+        return Check(model.id, "card", True, f"agrees with {path.name}, {len(recorded)} scores")
+    return Check(model.id, "card", False, detail)
+
+
+def _means(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k not in ("model", "sha256", "worst")}
 
 
 def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
@@ -105,9 +109,9 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
         InputError: if it is no checkpoint.
         UsageError: if it cannot be known which model is meant.
     """
-    from train.architectures import architecture, build
     from train.checkpoint import load_checkpoint
-    from train.export import PARITY_LIMIT, parity
+    from train.export import PARITY_LIMIT, parity, trained_net
+    from train.nets import architecture
     from vmafsal.infer.session import Session
 
     state = load_checkpoint(path)
@@ -118,10 +122,10 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
             f"{path} is a {arch}, and {len(meant)} models have an id that ends with _{arch}. Name "
             "the ONNX file that was exported from it instead of the registry."
         )
-    net = build(arch)
-    net.load_state_dict(state.best)
     (model,) = meant
-    differences = parity(net, Session(model, device="cpu"), architecture(arch).stride)
+    differences = parity(
+        trained_net(state), Session(model, device="cpu"), architecture(arch).stride
+    )
     return Check(
         model.id,
         "parity with PyTorch",
@@ -133,8 +137,8 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
 
 def check_scores(
     models: Sequence[Model], root: Path, threads: int, progress: Progress = silent
-) -> Iterator[tuple[Check, Remeasured | None]]:
-    """Measure again what the sidecars record on a set.
+) -> Iterator[tuple[Check, Found | None]]:
+    """Evaluate again what the sidecars record on a set.
 
     Args:
         models: those without a score on this set are passed over.
@@ -165,15 +169,15 @@ def check_scores(
             Predictor(model, "model" if model.policy.size else score["short_side"], threads)
             for model, score in chosen
         ]
-        measured, _ = measure(predictors, pairs, progress=progress, what=name)
-        for (model, score), result in zip(chosen, measured, strict=True):
+        evaluated, _ = evaluate_models(predictors, pairs, progress=progress, what=name)
+        for (model, score), result in zip(chosen, evaluated, strict=True):
             row = result_row(result.facts(name, only_kept_out), result.stems, result.scores)
             del row["images"], row["worst"]
-            found = Remeasured(model.id, name, file_list_digest(pairs), score, row)
+            found = Found(model.id, name, pairs_digest(pairs), score, row)
             yield _compare(found), found
 
 
-def _compare(found: Remeasured) -> Check:
+def _compare(found: Found) -> Check:
     recorded, measured = found.recorded, found.measured
     which = "kept out" if recorded.get("kept_out") else "all"
     name = f"scores on {found.data}, {which}, at {recorded['short_side']}"
@@ -237,11 +241,12 @@ def validate(
 
         python -m train validate runs/v2/saliency_student_v2.onnx --checkpoint runs/v2/last.pt
     """
-    refuse_unwritable(out_json)
     checks = verify(path)
     models = open_models(path)
-    checks += [check_card(model) for model in models if model.sidecar.scores]
-    remeasured: list[Remeasured] = []
+    inputs = [file for model in models for file in model.path.parent.iterdir()]
+    check_outputs((out_json,), [*inputs, *(checkpoints or ())])
+    checks += [check_card(m) for m in models if m.path.with_suffix(TRAINING).exists()]
+    found_again: list[Found] = []
     for checkpoint in checkpoints or ():
         if not models:
             raise InputError(f"There is no sound model to compare {checkpoint} with.")
@@ -251,7 +256,7 @@ def validate(
             for check, found in check_scores(models, root, threads, progress):
                 checks.append(check)
                 if found is not None:
-                    remeasured.append(found)
+                    found_again.append(found)
     failed = [check for check in checks if not check.passed]
     for check in checks:
         verdict = "ok    " if check.passed else "FAILED"
@@ -264,7 +269,7 @@ def validate(
             "passed": not failed,
             "checks": [asdict(check) for check in checks],
             "models": [{"id": model.id, "sha256": model.sha256} for model in models],
-            "scores": [asdict(found) for found in remeasured],
+            "scores": [asdict(found) for found in found_again],
             "provenance": provenance(),
         }
         write_whole(out_json, json.dumps(document, indent=1) + "\n")

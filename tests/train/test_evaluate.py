@@ -1,4 +1,4 @@
-"""Measuring models: the same steps as the extractor, the right means, intervals that cover."""
+"""Evaluating models: the same steps as the extractor, the right means, intervals that cover."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ pytest.importorskip("scipy")
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.drawn_corpus import draw_duts, draw_pair
+from tests.drawn_corpus import draw_duts, draw_pair, draw_set
 from tests.networks import convolution, node, save
 from train.data import kept_out
-from train.evaluate import SCHEMA, app
-from train.measure import measure, open_pairs, parse_short_sides, read_mask
-from train.predict import Predictor, resize_map
-from train.report import markdown_table, summarise
-from train.sheet import choose_cases, draw_sheet
+from train.evaluate.command import app
+from train.evaluate.models import evaluate_models, open_pairs, parse_short_sides
+from train.evaluate.predict import Predictor, resize_map
+from train.evaluate.scores import markdown_table, summarise
+from train.evaluate.sets import SCHEMA
+from train.evaluate.sheet import choose_cases, draw_sheet
+from train.maps import read_mask
 from vmafsal.errors import InputError, ModelError, OutputError, UsageError
 from vmafsal.metrics.salient_object import ImageScores, score_map
 from vmafsal.models.model import load_model
@@ -160,10 +162,11 @@ def test_command_end_to_end(corpus: Path, model: Path, tmp_path: Path) -> None:
 def test_result_is_that_of_the_single_steps(corpus: Path, model: Path) -> None:
     pairs = open_pairs(corpus, limit=3)
     predictor = Predictor(load_model(str(model)), 32)
-    (measured,), left_out = measure([predictor], pairs)
+    (evaluated,), left_out = evaluate_models([predictor], pairs)
     assert not left_out
-    for pair, score in zip(pairs, measured.scores, strict=True):
-        mask, valid = read_mask(pair.label)
+    for pair, score in zip(pairs, evaluated.scores, strict=True):
+        assert pair.mask is not None
+        mask, valid = read_mask(pair.mask)
         with Image.open(pair.image) as picture:
             saliency = resize_map(predictor(np.asarray(picture)), *mask.shape)
         assert score.iou == score_map(saliency, mask, valid).iou
@@ -186,8 +189,8 @@ def test_a_trimaps_border_counts_nowhere(tmp_path: Path, model: Path) -> None:
                 gray[20:28] = 128
                 Image.fromarray(gray).save(path)
             pairs = open_pairs(tmp_path / name)
-            (measured,), _ = measure([Predictor(load_model(str(model)))], pairs)
-            results[name, kind] = summarise(measured.scores)
+            (evaluated,), _ = evaluate_models([Predictor(load_model(str(model)))], pairs)
+            results[name, kind] = summarise(evaluated.scores)
     assert results["object", "hard"] != results["background", "hard"]
     assert results["object", "trimap"] == results["background", "trimap"]
 
@@ -320,8 +323,8 @@ def test_sheet_shows_the_map_unstretched(tmp_path: Path) -> None:
     nodes = [node("Conv", ["input", "w"], "a"), node("Sigmoid", ["a"], "saliency_map")]
     flat = load_model(str(save(tmp_path / "flat.onnx", nodes, weights=weights)))
     pairs = open_pairs(draw_duts(tmp_path / "one", 1, 48, 64))
-    measured, _ = measure([Predictor(flat)], pairs)
-    (tmp_path / "sheet.png").write_bytes(draw_sheet(measured, pairs))
+    evaluated, _ = evaluate_models([Predictor(flat)], pairs)
+    (tmp_path / "sheet.png").write_bytes(draw_sheet(evaluated, pairs))
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.getpixel((2 * 192 + 30, 50)) == (128, 128, 128)
 
@@ -359,20 +362,28 @@ def test_bad_input(corpus: Path, model: Path, tmp_path: Path) -> None:
     assert "do not show the same section" in says("--model", model, "--data", few)
     Image.fromarray(np.full((24, 32), 128, np.uint8)).save(mask)
     assert "border all over" in says("--model", model, "--data", few)
-    soft = tmp_path / "soft"
-    for folder in ("images", "soft"):
-        (soft / folder).mkdir(parents=True)
-        Image.fromarray(np.zeros((8, 8), np.uint8)).save(soft / folder / "a.png")
-    assert "soft labels" in says("--model", model, "--data", soft)
+    unlabelled = draw_set(tmp_path / "unlabelled", 1, masks=False)
+    assert "holds no labelled picture" in says("--model", model, "--data", unlabelled)
 
 
-def test_a_mask_of_half_the_size_is_measured(tmp_path: Path, model: Path) -> None:
+def test_no_output_replaces_an_input(corpus: Path, tmp_path: Path) -> None:
+    model = brightness(tmp_path / "mine.onnx", {})
+    mask = corpus / "DUTS-TR-Mask" / "drawn_0000.png"
+    for target in (model, model.with_suffix(".json"), mask):
+        before = target.read_bytes()
+        result = run("--model", model, "--data", corpus, "--limit", "1", "--json", target)
+        assert isinstance(result.exception, OutputError)
+        assert "a file that this run reads" in str(result.exception)
+        assert target.read_bytes() == before
+
+
+def test_a_mask_of_half_the_size_is_evaluated(tmp_path: Path, model: Path) -> None:
     root = draw_duts(tmp_path / "half", 1, 48, 64)
     path = root / "DUTS-TR-Mask" / "drawn_0000.png"
     Image.open(path).resize((32, 24), Image.Resampling.NEAREST).save(path)
-    (measured,), left_out = measure([Predictor(load_model(str(model)))], open_pairs(root))
+    (evaluated,), left_out = evaluate_models([Predictor(load_model(str(model)))], open_pairs(root))
     assert not left_out
-    assert measured.scores[0].iou > 0.8
+    assert evaluated.scores[0].iou > 0.8
 
 
 def test_an_image_without_an_object_keeps_its_place(tmp_path: Path, model: Path) -> None:
@@ -390,7 +401,7 @@ def test_an_image_without_an_object_keeps_its_place(tmp_path: Path, model: Path)
 def test_evaluate_does_not_need_torch(corpus: Path, model: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None; sys.argv[0] = 'train'\n"
-        "from train.evaluate import app; app()"
+        "from train.evaluate.command import app; app()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "--model", model, "--data", corpus, "--limit", "2"],

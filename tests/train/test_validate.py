@@ -19,8 +19,9 @@ from typer.testing import CliRunner
 
 from tests.drawn_corpus import draw_duts
 from tests.networks import node, save
-from train.measure import measure, open_pairs, result_row
-from train.predict import Predictor
+from train.card import card
+from train.evaluate.models import evaluate_models, open_pairs, result_row
+from train.evaluate.predict import Predictor
 from train.validate import SCORE_LIMIT, check_checkpoint, validate
 from vmafsal.errors import InputError, ModelError, UsageError
 from vmafsal.models.model import load_model
@@ -49,6 +50,23 @@ def write_registry(folder: Path, **changes: Any) -> None:
     (folder / "registry.json").write_text(json.dumps(registry))
 
 
+def training_facts(sha256: str, scores: list[dict[str, Any]]) -> dict[str, Any]:
+    """What an export writes of a training, as far as a card needs it."""
+    fit = {
+        "steps": 1, "batch": 1, "lr": 1e-3, "schedule": "cosine", "loss": "dice", "overlap": 1.0,
+        "seed": 42, "stages": [{"until": 1.0, "sides": [32], "twins": 0.0}], "crop": 1.0,
+        "weight_decay": 0.0, "mean_error": 0.0, "consistency": 0.0, "photometric": 0.0,
+        "degrade": 0.0, "ema": 0.0,
+    }  # fmt: skip
+    return {
+        "id": "bright", "what": "a convolution", "sha256": sha256, "opset": 17, "stride": 1,
+        "license": "BSD-3-Clause-Plus-Patent", "parameters": 4, "short_side": None,
+        "field_of_view": 1, "parity": {}, "data": [], "steps": 1, "seconds": 1.0, "run": {},
+        "recipe": {"fit": fit, "keep_out": 10, "teacher": None, "init": None},
+        "scores": scores, "others": [], "notes": [],
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus `drawn`, and `models`, whose sidecar and card state what was measured on it."""
@@ -64,15 +82,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for only_kept_out in (False, True):
         pairs = open_pairs(corpus, only_kept_out)
         predictors = [Predictor(model, side) for side in ("native", 32)]
-        for result in measure(predictors, pairs)[0]:
+        for result in evaluate_models(predictors, pairs)[0]:
             row = result_row(result.facts("drawn", only_kept_out), result.stems, result.scores)
             hidden = ("model", "sha256", "worst", "images")
             scores.append({key: value for key, value in row.items() if key not in hidden})
     (path / "bright.json").write_text(json.dumps({"id": "bright", "scores": scores}))
-    figures = "\n".join(
-        f"{score['iou']:.3f} {score['mae']:.3f} {score['mean_error']:.3f}" for score in scores
-    )
-    (path / "bright.md").write_text(f"# bright\n\nsha256 `{model.sha256}`\n\n{figures}\n")
+    facts = training_facts(model.sha256, scores)
+    (path / "bright.training.json").write_text(json.dumps(facts))
+    (path / "bright.md").write_text(card(facts))
     write_registry(path)
     return root
 
@@ -139,7 +156,7 @@ def _add(key: str, by: float) -> Change:
         (_add("iou", -1.5 * SCORE_LIMIT), "scores on drawn, all, at native: iou is"),
         (_add("s_measure", 1.5 * SCORE_LIMIT), "scores on drawn, all, at native: s_measure is"),
         (_set(0, "n", 11), "11 images are recorded, 12 are there"),
-        (_set(0, "iou", float("nan")), "scores on drawn, all, at native: iou is"),
+        (_set(0, "iou", float("nan")), "scores[0].iou is a number, not NaN"),
     ],
 )
 def test_scores_that_are_not_reproduced(
@@ -155,10 +172,13 @@ def test_scores_that_are_not_reproduced(
 
 
 def test_scores_within_the_limit_pass(folder: Path, corpus: Path) -> None:
-    sidecar = json.loads((folder / "bright.json").read_text())
-    sidecar["scores"][0]["max_f"] += 0.75 * SCORE_LIMIT
-    (folder / "bright.json").write_text(json.dumps(sidecar))
-    assert run(folder, "--data", corpus).exit_code == 0
+    for name in ("bright.json", "bright.training.json"):
+        recorded = json.loads((folder / name).read_text())
+        recorded["scores"][0]["mae"] += 0.75 * SCORE_LIMIT
+        (folder / name).write_text(json.dumps(recorded))
+    (folder / "bright.md").write_text(card(recorded))
+    result = run(folder, "--data", corpus)
+    assert result.exit_code == 0, result.output
 
 
 def test_a_set_that_no_sidecar_speaks_of(folder: Path, tmp_path: Path) -> None:
@@ -189,16 +209,22 @@ def test_a_sidecar_off_its_schema(folder: Path, corpus: Path) -> None:
 
 
 def test_a_stale_card(folder: Path) -> None:
-    card = folder / "bright.md"
-    text = card.read_text()
-    sha256 = load_model(str(folder / "bright.onnx")).sha256
-    card.write_text(text.replace(sha256, "a" * 64))
+    card_path, facts_path = folder / "bright.md", folder / "bright.training.json"
+    text, facts = card_path.read_text(), json.loads(facts_path.read_text())
+    card_path.write_text(text.replace("0.", "0.9", 1))
     (line,) = failures(run(folder))
-    assert f"names sha256 {'a' * 64}" in line
-    iou = json.loads((folder / "bright.json").read_text())["scores"][0]["iou"]
-    card.write_text(text.replace(f"{iou:.3f}", "0.123"))
+    assert "is not what bright.training.json gives" in line
+    for change, says in (
+        ({"sha256": "a" * 64}, f"is of sha256 {'a' * 64}"),
+        ({"scores": facts["scores"][1:]}, "the sidecar's scores are not those of"),
+    ):
+        facts_path.write_text(json.dumps(facts | change))
+        card_path.write_text(card(facts | change))
+        (line,) = failures(run(folder))
+        assert says in line
+    facts_path.write_text("[]")
     (line,) = failures(run(folder))
-    assert f"lacks iou {iou:.3f} on drawn" in line
+    assert "cannot be read" in line
 
 
 def test_an_operator_off_the_allowlist(folder: Path) -> None:
@@ -241,7 +267,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pa
     with pytest.MonkeyPatch.context() as patch:
         # The real sizes take seconds; tests of the export run them.
         patch.setattr(train.export, "PARITY_SIZES", ((64, 64), (40, 72)))
-        state = finished("v1")
+        state = finished(root, "v1")
         save_checkpoint(state, root / "last.pt")
         train.export.export_student(state, root / "out", "student_v1")
         yield root / "last.pt", root / "out"
@@ -261,8 +287,8 @@ def test_another_checkpoint_fails(trained: tuple[Path, Path], tmp_path: Path) ->
 
     checkpoint, out = trained
     state = load_checkpoint(checkpoint)
-    name = next(key for key in state.best if key.startswith("head") and "bias" in key)
-    state.best[name] += 1e-3
+    name = next(key for key in state.answer if key.startswith("head") and "bias" in key)
+    state.answer[name] += 1e-3
     save_checkpoint(state, tmp_path / "other.pt")
     result = run(out, "--checkpoint", tmp_path / "other.pt")
     assert result.exit_code == 1

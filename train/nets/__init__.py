@@ -6,20 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
-from train.net import FIELD_OF_VIEW, PARAMETERS, STRIDE
-from train.net import build as build_student
-from train.net_v3 import Canonical
-from vmafsal.errors import UsageError
+from train.nets.canonical import Canonical
+from train.nets.students import FIELD_OF_VIEW, PARAMETERS, STRIDE, Student
 
-__all__ = ["ARCHITECTURES", "Architecture", "architecture", "begin_with", "build"]
+__all__ = ["ARCHITECTURES", "Architecture", "architecture", "build"]
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network and how it wants its pictures."""
+    """A network and the input it takes."""
 
     make: Callable[[], nn.Module]
     parameters: int
@@ -32,10 +29,6 @@ class Architecture:
     """What tells it from the others, for lists."""
     policy: dict[str, Any] | None = None
     """The `input` of the sidecar; None is native size with the C extractor's colour."""
-    gaze: bool = False
-    """Whether it is told where people looked: a teacher for labels, never exported."""
-    grows_from: str | None = None
-    """The architecture whose weights it can begin with; what it has beyond them begins at 0."""
     field_of_view: int | None = None
     """Width in pixels of what can move one pixel of the map; None is the whole frame."""
 
@@ -47,7 +40,7 @@ class Architecture:
 
 ARCHITECTURES = {
     "v1": Architecture(
-        lambda: build_student("v1"),
+        lambda: Student("v1"),
         PARAMETERS["v1"],
         STRIDE,
         "an encoder of three levels and a decoder that doubles the size by 2×2 transposed "
@@ -56,7 +49,7 @@ ARCHITECTURES = {
         field_of_view=FIELD_OF_VIEW["v1"],
     ),
     "v2": Architecture(
-        lambda: build_student("v2"),
+        lambda: Student("v2"),
         PARAMETERS["v2"],
         STRIDE,
         "an encoder of three levels and a decoder that doubles the size by bilinear ×2 followed "
@@ -66,23 +59,13 @@ ARCHITECTURES = {
     ),
     "v3": Architecture(
         Canonical,
-        266_001,
+        262_897,
         32,
-        "inverted residuals with 5×5 kernels down to stride 32, the mean of the whole frame told "
-        "to each place, and an additive decoder; the map is computed at half size and doubled "
+        "inverted residuals with 5×5 kernels down to stride 32, the mean of the whole frame added "
+        "at each place, and an additive decoder; the map is computed at half size and doubled "
         "bilinearly",
         "sees the whole frame at short side 192, so that its number holds at every resolution",
         policy={"short_side": 192, "multiple": 32, "color": "auto"},
-    ),
-    "gaze": Architecture(
-        lambda: Canonical(planes=4),
-        266_145,
-        32,
-        "that of v3 with the fixation density as a fourth plane",
-        "a teacher that is told where people looked; for pseudo-label alone",
-        policy={"short_side": 224, "multiple": 32, "color": "auto"},
-        gaze=True,
-        grows_from="v3",
     ),
 }
 
@@ -96,29 +79,6 @@ def architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise ValueError(f"no architecture {name!r}; there are {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]
-
-
-def begin_with(net: nn.Module, name: str, weights: dict[str, torch.Tensor], of: str) -> None:
-    """Load the weights of another run.
-
-    Args:
-        net: an architecture `name`.
-        weights: of an architecture `of`.
-    Raises:
-        UsageError: if one cannot begin with the other.
-    """
-    if of not in (name, architecture(name).grows_from):
-        raise UsageError(
-            f"--init is a {of}, and --arch is {name}; weights fit their own architecture alone."
-        )
-    grown = {}
-    for key, own in net.state_dict().items():
-        given = weights[key]
-        if given.shape != own.shape:
-            given, smaller = torch.zeros_like(own), given
-            given[tuple(slice(n) for n in smaller.shape)] = smaller
-        grown[key] = given
-    net.load_state_dict(grown)
 
 
 def build(name: str) -> nn.Module:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data import BORDER, Pair, read_gray, read_rgb
-from train.predict import resize_map
-from train.report import model_labels
+from train.data import BORDER, Pair, open_image, read_rgb
+from train.evaluate.predict import resize_map
+from train.evaluate.scores import model_labels
 
 if TYPE_CHECKING:
-    from train.measure import Measured
+    from train.evaluate.models import Evaluated
 
 __all__ = ["choose_cases", "draw_sheet"]
 
@@ -44,35 +44,36 @@ def choose_cases(iou: Sequence[float], count: int = _CASES) -> list[tuple[str, i
     return [(kind, position) for position, kind in first.items()]
 
 
-def draw_sheet(measured: Sequence[Measured], pairs: Sequence[Pair]) -> bytes:
+def draw_sheet(evaluated: Sequence[Evaluated], pairs: Sequence[Pair]) -> bytes:
     """Draw image, mask and each predictor's map, a row a case; chosen by the first one's IoU.
 
     Args:
-        measured: what train.measure.measure returned, not empty.
-        pairs: what was measured.
+        evaluated: what evaluate_models returned, not empty.
+        pairs: what was evaluated.
     Returns:
         a PNG. Maps are gray from 0 (black) to 1 (white), unstretched; a border is middle gray.
     """
     from PIL import Image, ImageDraw
 
     by_stem = {pair.stem: pair for pair in pairs}
-    cases = choose_cases([score.iou for score in measured[0].scores])
-    columns = 2 + len(measured)
+    cases = choose_cases([score.iou for score in evaluated[0].scores])
+    columns = 2 + len(evaluated)
     height, width = (_CELL + _LABEL) * len(cases) + _LABEL, _CELL * columns
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
     titles = ["image", "mask"]
-    labels = model_labels([result.facts("", False) for result in measured])
-    titles += [f"{a} {b.predictor.runs_at}" for a, b in zip(labels, measured, strict=True)]
+    labels = model_labels([result.facts("", False) for result in evaluated])
+    titles += [f"{a} {b.predictor.runs_at}" for a, b in zip(labels, evaluated, strict=True)]
     for column, title in enumerate(titles):
         draw.text((column * _CELL + 2, 2), title[:32], fill="black")
     for row, (kind, position) in enumerate(cases):
-        stem = measured[0].stems[position]
+        stem = evaluated[0].stems[position]
         pair = by_stem[stem]
-        rgb, gray = read_rgb(pair.image), read_gray(pair.label)
+        assert pair.mask is not None
+        rgb, gray = read_rgb(pair.image), np.asarray(open_image(pair.mask, "L"))
         shown: list[NDArray[Any]] = [rgb, np.where(gray == BORDER, BORDER, (gray > BORDER) * 255)]
         captions = [f"{kind}: {stem}", ""]
-        for result in measured:
+        for result in evaluated:
             saliency = resize_map(result.predictor(rgb), *gray.shape)
             shown.append(np.round(saliency * 255.0))
             score = result.scores[position]

@@ -17,13 +17,17 @@ DECODER = 32
 """Channels of the decoder, down to its last step, which has the stem's."""
 
 
-def conv_bn(
+def conv(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> list[nn.Module]:
-    """Convolution without bias that keeps the size (over its stride), batch normalisation."""
+    """Convolution with a bias that keeps the size (divided by its stride), without batch norm.
+
+    The placeholder stands where earlier weights had batch normalisation, since folded into the
+    convolution; it keeps the names of the weights.
+    """
     return [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups),
+        nn.Identity(),
     ]
 
 
@@ -34,11 +38,11 @@ def inverted(channels: int, expansion: int) -> nn.Sequential:
     """
     wide = channels * expansion
     return nn.Sequential(
-        *conv_bn(channels, wide),
+        *conv(channels, wide),
         nn.ReLU(inplace=True),
-        *conv_bn(wide, wide, kernel=5, groups=wide),
+        *conv(wide, wide, kernel=5, groups=wide),
         nn.ReLU(inplace=True),
-        *conv_bn(wide, channels),
+        *conv(wide, channels),
     )
 
 
@@ -50,9 +54,9 @@ def fused(inputs: int, outputs: int, expansion: int) -> nn.Sequential:
     """
     wide = inputs * expansion
     return nn.Sequential(
-        *conv_bn(inputs, wide, kernel=3, stride=2),
+        *conv(inputs, wide, kernel=3, stride=2),
         nn.ReLU(inplace=True),
-        *conv_bn(wide, outputs),
+        *conv(wide, outputs),
     )
 
 
@@ -99,7 +103,7 @@ class Merge(nn.Module):
 
     def __init__(self, skip: int, channels: int, mix: list[nn.Module]) -> None:
         super().__init__()
-        self.skip = nn.Sequential(*conv_bn(skip, channels))
+        self.skip = nn.Sequential(*conv(skip, channels))
         self.mix = nn.Sequential(*mix, nn.ReLU(inplace=True))
 
     def forward(self, coarse: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
@@ -111,9 +115,9 @@ class Merge(nn.Module):
 def smooth(channels: int) -> list[nn.Module]:
     """5×5 over each channel by itself, then 1×1."""
     return [
-        *conv_bn(channels, channels, kernel=5, groups=channels),
+        *conv(channels, channels, kernel=5, groups=channels),
         nn.ReLU(inplace=True),
-        *conv_bn(channels, channels),
+        *conv(channels, channels),
     ]
 
 
@@ -121,14 +125,11 @@ class Canonical(nn.Module):
     """Inverted residuals down to stride 32, the frame's context, and an additive way up.
 
     The map is computed at half size and doubled bilinearly.
-
-    Args:
-        planes: of the input: 3, or 4 where a fixation density comes with the picture.
     """
 
-    def __init__(self, planes: int = 3) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*conv_bn(planes, STEM, kernel=3, stride=2), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(*conv(3, STEM, kernel=3, stride=2), nn.ReLU(inplace=True))
         self.stages = nn.ModuleList()
         inputs = STEM
         for (channels, expansion, blocks), first in zip(STAGES, HALVING, strict=True):
@@ -136,21 +137,21 @@ class Canonical(nn.Module):
             self.stages.append(nn.Sequential(fused(inputs, channels, first), *rest))
             inputs = channels
         self.context = Context(inputs)
-        self.deepest = nn.Sequential(*conv_bn(inputs, DECODER), nn.ReLU(inplace=True))
+        self.deepest = nn.Sequential(*conv(inputs, DECODER), nn.ReLU(inplace=True))
         self.merges = nn.ModuleList(
             Merge(channels, DECODER, smooth(DECODER)) for channels, _, _ in reversed(STAGES[:-1])
         )
         # The finest level costs as much as all others together: half the channels there.
-        self.narrow = nn.Sequential(*conv_bn(DECODER, STEM), nn.ReLU(inplace=True))
-        self.finest = Merge(STEM, STEM, conv_bn(STEM, STEM, kernel=3))
+        self.narrow = nn.Sequential(*conv(DECODER, STEM), nn.ReLU(inplace=True))
+        self.finest = Merge(STEM, STEM, conv(STEM, STEM, kernel=3))
         self.head = nn.Conv2d(STEM, 1, 1)
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
         """Saliency map of a batch.
 
         Args:
-            x: float [N, planes, H, W], RGB normalised with ImageNet's mean and deviation, H and
-                W multiples of 32; a density after them lies in [0, 1].
+            x: float [N, 3, H, W], RGB normalised with ImageNet's mean and deviation, H and W
+                multiples of 32.
             logits: leave the sigmoid out (the loss is computed from logits).
         Returns:
             float [N, 1, H, W], each pixel in [0, 1] unless `logits`.

@@ -1,4 +1,4 @@
-"""Running models over pairs of images and masks, and the row that comes of it."""
+"""Evaluating models on pictures with masks, and the row of results that comes of it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from train.data import (
-    BORDER,
-    UNREADABLE_SHARE,
-    Pair,
-    find_pairs,
-    kept_out,
-    read_gray,
-    read_rgb,
-)
+from train.data import UNREADABLE_SHARE, Pair, find_pictures, kept_out, read_rgb
+from train.evaluate.predict import Predictor, ShortSide, resize_map
+from train.evaluate.scores import per_image, summarise
+from train.maps import read_mask
 from train.output import Progress, silent
-from train.predict import Predictor, ShortSide, resize_map
-from train.report import per_image, summarise
 from vmafsal.errors import InputError, UsageError
 from vmafsal.metrics.salient_object import BLOCK_SIZES, ImageScores, score_map
 
 __all__ = [
-    "Measured",
-    "measure",
+    "Evaluated",
+    "evaluate_models",
     "note_left_out",
     "open_pairs",
     "parse_short_sides",
-    "read_mask",
     "refuse_other_aspect",
     "result_row",
 ]
 
-KEPT_OUT_EVERY = 10
 _WORST = 10
 
 
 @dataclass
-class Measured:
+class Evaluated:
     """One predictor on one set."""
 
     predictor: Predictor
@@ -49,7 +39,7 @@ class Measured:
     scores: list[ImageScores] = field(default_factory=list)
 
     def facts(self, data: str, only_kept_out: bool) -> dict[str, Any]:
-        """What was measured on what, as a result row carries it."""
+        """What was evaluated on what, as a result row carries it."""
         return {
             "model": self.predictor.model.id,
             "sha256": self.predictor.model.sha256,
@@ -83,68 +73,51 @@ def parse_short_sides(text: str) -> tuple[ShortSide, ...]:
 
 
 def open_pairs(root: Path, only_kept_out: bool = False, limit: int | None = None) -> list[Pair]:
-    """The hard pairs of a folder.
+    """The pictures of a folder that have a mask.
 
     Args:
         root: in a layout that train/data.py reads.
         only_kept_out: take only the stems that training leaves out, one in ten.
         limit: take only as many, spread evenly over the set.
     Raises:
-        InputError: if there is no pair, or its labels are soft or those of cut-outs.
+        InputError: if there is no such picture.
     """
-    dataset = find_pairs(root)
-    if dataset.pairs[0].cutout:
-        raise InputError(f"{root} holds cut-outs, which are no pictures to measure on.")
-    if dataset.soft:
-        raise InputError(f"{root} holds soft labels, which are no truth to measure against.")
-    pairs = list(dataset.pairs)
+    pairs = find_pictures(root)
     if only_kept_out:
-        pairs = [pair for pair in pairs if kept_out(pair.stem, KEPT_OUT_EVERY)]
+        pairs = [pair for pair in pairs if kept_out(pair.stem)]
         if not pairs:
-            raise InputError(f"None of the pairs in {root} is kept out; leave --kept-out away.")
+            raise InputError(f"None of the pictures in {root} is kept out; leave --kept-out away.")
     if limit is not None and limit < len(pairs):
         pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
     return pairs
 
 
-def read_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """A mask or trimap as (object, valid), bool [H, W] each; valid is None without a border.
-
-    Raises:
-        InputError: if it cannot be read, or is border all over.
-    """
-    gray = read_gray(path)
-    border = gray == BORDER
-    if border.all():
-        raise InputError(f"{path} is border all over: no pixel of it counts.")
-    return gray > BORDER, ~border if border.any() else None
-
-
-def measure(
+def evaluate_models(
     predictors: Sequence[Predictor],
     pairs: Sequence[Pair],
     block_sizes: tuple[int, ...] = BLOCK_SIZES,
     progress: Progress = silent,
-    what: str = "measuring",
-) -> tuple[list[Measured], list[str]]:
+    what: str = "evaluating",
+) -> tuple[list[Evaluated], list[str]]:
     """Run every predictor on every pair; each file is decoded once.
 
     Args:
         predictors: at least one.
         pairs: at least one.
     Returns:
-        what was measured, in the order of the predictors, and a sentence for each pair left out.
+        what was evaluated, in the order of the predictors, and a sentence for each pair left out.
     Raises:
         InputError: if more than one pair in a hundred cannot be read.
         ModelError: if a model cannot run.
     """
-    results = [Measured(predictor) for predictor in predictors]
+    results = [Evaluated(predictor) for predictor in predictors]
     left_out: list[str] = []
     for number, pair in enumerate(pairs, 1):
         try:
+            assert pair.mask is not None
             rgb = read_rgb(pair.image)
-            mask, valid = read_mask(pair.label)
-            refuse_other_aspect(pair.image, rgb.shape, pair.label, mask.shape)
+            mask, valid = read_mask(pair.mask)
+            refuse_other_aspect(pair.image, rgb.shape, pair.mask, mask.shape)
         except InputError as error:
             note_left_out(left_out, error, len(pairs))
             continue
@@ -157,7 +130,7 @@ def measure(
 
 
 def note_left_out(left_out: list[str], error: InputError, count: int) -> None:
-    """Note a pair that cannot be measured; more than one in a hundred is too many.
+    """Note a pair that cannot be evaluated; more than one in a hundred is too many.
 
     Raises:
         InputError: naming the first of them.
@@ -165,7 +138,7 @@ def note_left_out(left_out: list[str], error: InputError, count: int) -> None:
     left_out.append(str(error))
     if len(left_out) > UNREADABLE_SHARE * count:
         raise InputError(
-            f"More than one pair in a hundred cannot be measured. {' '.join(left_out[:5])}"
+            f"More than one pair in a hundred cannot be evaluated. {' '.join(left_out[:5])}"
         ) from error
 
 
@@ -196,7 +169,7 @@ def result_row(
     """One result as the JSON carries it.
 
     Args:
-        facts: what was measured on what: model, sha256, data, kept_out, short_side.
+        facts: what was evaluated on what: model, sha256, data, kept_out, short_side.
         stems, scores: of each image.
         by_sequence: whether the intervals resample sequences instead of images.
     """

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ARCHITECTURES", "FIELD_OF_VIEW", "PARAMETERS", "STRIDE", "Student", "build"]
+__all__ = ["ARCHITECTURES", "FIELD_OF_VIEW", "PARAMETERS", "STRIDE", "Student"]
 
 ARCHITECTURES = ("v1", "v2")
 PARAMETERS = {"v1": 112_841, "v2": 123_721}
@@ -93,18 +93,3 @@ class Student(nn.Module):
         y = self.decoder1(torch.cat([self.up1(y), skip1], dim=1))
         y = self.head(y)
         return y if logits else torch.sigmoid(y)
-
-
-def build(arch: str) -> Student:
-    """A freshly initialised student; torch's seed decides the weights.
-
-    Raises:
-        ValueError: if `arch` is unknown or the count of parameters is not the published one.
-    """
-    if arch not in ARCHITECTURES:
-        raise ValueError(f"no architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
-    net = Student(arch)
-    count = sum(p.numel() for p in net.parameters() if p.requires_grad)
-    if count != PARAMETERS[arch]:
-        raise ValueError(f"{arch} has {count:,} parameters, not {PARAMETERS[arch]:,}")
-    return net

@@ -1,0 +1,141 @@
+"""The networks, and the loss that trains them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from train.loss import bce_overlap, disagreement
+from train.nets import ARCHITECTURES, architecture, build
+from train.nets.students import FIELD_OF_VIEW, PARAMETERS, Student
+
+pytestmark = pytest.mark.train
+
+
+@pytest.mark.parametrize(("arch", "count"), [("v1", 112_841), ("v2", 123_721)])
+def test_parameters_are_exactly_the_published_ones(arch: str, count: int) -> None:
+    assert sum(p.numel() for p in build(arch).parameters() if p.requires_grad) == count
+    assert PARAMETERS[arch] == count
+
+
+def test_the_canonical_student_is_small_and_has_no_batch_normalisation() -> None:
+    net = build("v3")
+    assert sum(p.numel() for p in net.parameters()) == architecture("v3").parameters <= 300_000
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
+
+
+def test_students_differ_in_the_decoder_alone() -> None:
+    shapes = [{n: p.shape for n, p in build(a).named_parameters()} for a in ("v1", "v2")]
+    common = shapes[0].keys() & shapes[1].keys()
+    assert all(shapes[0][name] == shapes[1][name] for name in common)
+    assert {n.split(".")[0] for n in shapes[0].keys() ^ shapes[1].keys()} == {"up1", "up2", "up3"}
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("size", [(1, 1), (3, 5)])
+def test_map_has_the_size_of_the_picture_and_lies_in_0_1(arch: str, size: tuple[int, int]) -> None:
+    height, width = (side * architecture(arch).stride for side in size)
+    with torch.no_grad():
+        saliency = build(arch).eval()(torch.randn(2, 3, height, width))
+    assert saliency.shape == (2, 1, height, width)
+    assert 0 <= saliency.min() <= saliency.max() <= 1
+
+
+@pytest.mark.parametrize("arch", ["v1", "v2"])
+def test_field_of_view(arch: str) -> None:
+    """How far a pixel of the map sees, found from what moves it; the cards state it."""
+    torch.manual_seed(0)
+    net = Student(arch).eval().double()
+    for p in net.parameters():
+        p.data.abs_()  # no path may cancel another, no ReLU may close one
+    net.pool = torch.nn.AvgPool2d(2)  # lets every pixel through, where the maximum picks one
+    x = torch.rand(1, 3, 160, 16, dtype=torch.double, requires_grad=True)
+    widest = 0
+    for centre in range(80, 88):
+        x.grad = None
+        net(x, logits=True)[0, 0, centre, 8].backward()
+        assert x.grad is not None
+        rows = x.grad.abs().sum((0, 1, 3)).nonzero()
+        widest = max(widest, int(rows.max() - rows.min()) + 1)
+    assert widest == FIELD_OF_VIEW[arch]
+
+
+def test_every_place_of_the_canonical_student_sees_the_whole_frame() -> None:
+    torch.manual_seed(0)
+    net = build("v3").eval()
+    x = torch.rand(1, 3, 128, 192, requires_grad=True)
+    net(x, logits=True)[0, 0, 3, 3].backward()
+    assert x.grad is not None
+    assert (x.grad.abs().sum(1)[0, -16:, -16:] > 0).any()
+
+
+def test_unknown_architecture_is_refused() -> None:
+    with pytest.raises(ValueError, match="v1, v2, v3"):
+        build("v9")
+
+
+def planes(*values: float) -> torch.Tensor:
+    return torch.tensor(values).view(1, 1, 1, -1)
+
+
+def test_loss_equals_its_formula() -> None:
+    logits, target = planes(2.0, -1.0, 0.5), planes(1.0, 0.0, 1.0)
+    p = [1 / (1 + math.exp(-z)) for z in (2.0, -1.0, 0.5)]
+    bce = -(math.log(p[0]) + math.log(1 - p[1]) + math.log(p[2])) / 3
+    dice = 1 - (2 * (p[0] + p[2]) + 1) / (sum(p) + 2 + 1)
+    assert bce_overlap(logits, target, torch.ones_like(logits)).item() == pytest.approx(bce + dice)
+
+
+def test_soft_iou_and_the_error_of_the_mean_equal_their_formulas() -> None:
+    p = [1 / (1 + math.exp(-z)) for z in (2.0, -1.0)]
+    bce = -(math.log(p[0]) + math.log(1 - p[1])) / 2
+    iou = (p[0] + 1) / (1 + p[1] + 1)
+    # The third pixel weighs nothing.
+    three = planes(2.0, -1.0, 9.0), planes(1.0, 0.0, 0.0), planes(1.0, 1.0, 0.0)
+    found = bce_overlap(*three, "iou", 0.6).item()
+    assert found == pytest.approx(bce + 0.6 * (1 - iou))
+    apart = abs(sum(p) - 1.0) / 2
+    assert bce_overlap(*three, "iou", 0.6, 3.0).item() == pytest.approx(found + 3.0 * apart)
+
+
+def test_disagreement_is_the_difference_of_the_mean_and_of_the_map() -> None:
+    clear, coded = torch.full((2, 1, 4, 4), -30.0), torch.full((2, 1, 4, 4), -30.0)
+    assert float(disagreement(clear, coded)) == 0.0
+    coded[0, 0, :2] = 30.0  # one picture of two: half of its map from 0 to 1
+    assert float(disagreement(clear, coded)) == pytest.approx((0.5 + 0.5) / 2)
+
+
+def test_pixels_without_weight_count_nowhere() -> None:
+    inner = bce_overlap(planes(2.0, -1.0), planes(1.0, 0.0), planes(1.0, 1.0))
+    for z, y in ((9.0, 0.0), (-9.0, 1.0)):
+        border = bce_overlap(planes(2.0, -1.0, z), planes(1.0, 0.0, y), planes(1.0, 1.0, 0.0))
+        assert border.item() == pytest.approx(inner.item())
+
+
+def test_an_image_that_is_border_all_over_has_a_finite_loss_and_no_gradient() -> None:
+    logits = planes(3.0, -2.0).requires_grad_()
+    loss = bce_overlap(logits, planes(1.0, 0.0), planes(0.0, 0.0))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert math.isfinite(loss.item())
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_an_empty_mask_still_teaches() -> None:
+    logits = planes(1.0, 1.0).requires_grad_()
+    bce_overlap(logits, planes(0.0, 0.0), planes(1.0, 1.0)).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert (logits.grad > 0).all()
+
+
+def test_each_image_counts_the_same() -> None:
+    a = (planes(1.0, -1.0), planes(1.0, 0.0), planes(1.0, 1.0))
+    b = (planes(-3.0, 2.0), planes(0.0, 1.0), planes(1.0, 0.2))
+    logits, target, weight = (torch.cat(pair) for pair in zip(a, b, strict=True))
+    mean = (bce_overlap(*a).item() + bce_overlap(*b).item()) / 2
+    assert bce_overlap(logits, target, weight).item() == pytest.approx(mean)

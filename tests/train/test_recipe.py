@@ -1,0 +1,73 @@
+"""Recipes: the shipped ones are whole, and a wrong one is refused in a sentence."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from tests.drawn_corpus import write_recipe
+from train.recipe import read_recipe
+from vmafsal.errors import InputError, UsageError
+
+pytestmark = pytest.mark.train
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+@pytest.mark.parametrize("arch", ["v1", "v2", "v3"])
+def test_shipped_recipes_are_whole(arch: str) -> None:
+    recipe = read_recipe(RECIPES / f"saliency_student_{arch}.toml")
+    assert recipe.arch == arch
+    assert recipe.teacher is not None
+    assert (recipe.init is not None) == (arch == "v3")
+    described = tomllib.loads((RECIPES / "sets.toml").read_text("utf-8"))
+    for known in recipe.sets:
+        assert known.what == described[known.name]["what"]
+    # What a model is judged by is never trained on.
+    trained = {known.name for known in recipe.sets}
+    assert "davis_dev" not in trained
+    assert recipe.keep_out == 10
+
+
+def test_v1_and_v2_are_trained_alike() -> None:
+    one, other = (read_recipe(RECIPES / f"saliency_student_{arch}.toml") for arch in ("v1", "v2"))
+    assert one.fit == other.fit
+    assert one.sets == other.sets
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"loss": "best"}, "'best'; choose one of dice, iou"),
+        ({"schedule": "step"}, "'step'; choose one of cosine, hold"),
+        ({"rate": 1.0}, r"\[fit\] has no rate; it has aspects"),
+    ],
+)
+def test_wrong_values_are_named(tmp_path: Path, values: dict[str, object], says: str) -> None:
+    with pytest.raises((UsageError, InputError), match=says):
+        read_recipe(write_recipe(tmp_path / "recipe.toml", **values))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("sides = [32]", "sides = [36]", "36 is not a multiple of 8"),
+        ('name = "drawn"', 'name = "drawn"\nlabels = "soft"', "labels of drawn is 'soft'"),
+        ("[[set]]", "[[sets]]", "no whole recipe"),
+        ('arch = "v1"', 'arch = "v9"', "v1, v2, v3"),
+        ("[fit]", "[fit", "cannot be read as a recipe"),
+        ("steps = 12", "", "no whole recipe"),
+        ('arch = "v1"', 'arch = "v1"\nspeed = 3', "A recipe has no speed"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = write_recipe(tmp_path / "recipe.toml")
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises((UsageError, InputError), match=says):
+        read_recipe(path)

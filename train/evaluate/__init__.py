@@ -1,0 +1,1 @@
+"""Evaluating models and maps: from pictures with masks to a table of scores."""

@@ -1,0 +1,166 @@
+"""Pictures and labels for training, decoded once and kept small in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from train.data import (
+    BORDER,
+    UNREADABLE_SHARE,
+    Pair,
+    find_pictures,
+    kept_out,
+    open_image,
+    pairs_digest,
+)
+from train.recipe import PictureSet, Recipe
+from vmafsal.errors import InputError
+
+__all__ = ["Corpus", "Picture", "load_corpus", "load_picture"]
+
+
+HELD = 50
+"""About as many kept-out pictures of each set are measured at each checkpoint."""
+
+HALF_AGAIN = 3
+"""Pictures are kept at half again the largest training side, so that crops lose no detail."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture with its labels."""
+
+    pair: Pair
+    image: Image.Image
+    """RGB."""
+    mask: Image.Image | None
+    """L: 0 background, 255 object; what the border holds does not count."""
+    teacher: Image.Image | None
+    """L: 0 to 255, a soft label."""
+    border: Image.Image | None
+    """L: 255 counts in the loss, 0 is a border; None where all pixels count."""
+
+    @property
+    def aspect(self) -> float:
+        """Width over height."""
+        return self.image.width / self.image.height
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a run trains on, and what it keeps out."""
+
+    pictures: list[Picture]
+    weights: np.ndarray
+    """float64 [n]: how often each picture is drawn, beside the others."""
+    held: list[Picture]
+    """Kept-out pictures with a mask, for a first measurement."""
+    facts: list[dict[str, Any]]
+    """Of each set: name, counts, weight, digest of its files."""
+
+
+def load_picture(pair: Pair, largest: int | None) -> Picture:
+    """Decode a picture and its labels, reduced to the short side `largest`.
+
+    Raises:
+        InputError: if a file cannot be read, or the sizes differ.
+    """
+    image = open_image(pair.image, "RGB")
+    size = image.size
+    scale = 1.0 if largest is None else min(1.0, largest / min(size))
+    small = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    mask = teacher = border = None
+    if pair.mask is not None:
+        values = np.asarray(_same_size(pair.mask, size))
+        mask = Image.fromarray(np.where(values > BORDER, 255, 0).astype(np.uint8))
+        mask = mask.resize(small, Image.Resampling.BILINEAR)
+        if (values == BORDER).any():
+            counts = Image.fromarray(np.where(values == BORDER, 0, 255).astype(np.uint8))
+            border = counts.resize(small, Image.Resampling.BILINEAR)
+    if pair.teacher is not None:
+        teacher = _same_size(pair.teacher, size).resize(small, Image.Resampling.BILINEAR)
+    return Picture(pair, image.resize(small, Image.Resampling.BILINEAR), mask, teacher, border)
+
+
+def _same_size(path: Path, size: tuple[int, int]) -> Image.Image:
+    label = open_image(path, "L")
+    if label.size != size:
+        raise InputError(
+            f"{path} is {label.width}×{label.height}, but its picture is {size[0]}×{size[1]}."
+        )
+    return label
+
+
+def _labelled(known: PictureSet, data: Path, labels: Path) -> list[Pair]:
+    """The pictures of a set with the labels that the recipe wants of it."""
+    pairs = find_pictures(data / known.name, labels / known.name / "maps")
+    if known.labels == "masks":
+        return [replace(p, teacher=None) for p in pairs if p.mask is not None]
+    if known.labels == "teacher":
+        return [replace(p, mask=None) for p in pairs if p.teacher is not None]
+    return pairs
+
+
+def load_corpus(
+    recipe: Recipe,
+    data: Path,
+    labels: Path,
+    say: Callable[[str], None] = lambda _: None,
+) -> Corpus:
+    """Find and decode the pictures of every set of a recipe; kept-out stems stay out.
+
+    Args:
+        data: folder that holds the sets.
+        labels: folder of the teacher's labels: `<set>/maps/<stem>.png`.
+        say: called with facts in sentences.
+    Raises:
+        InputError: if no picture is left, or more than one in a hundred cannot be read.
+    """
+    largest = max(HALF_AGAIN * side // 2 for stage in recipe.fit.stages for side in stage.sides)
+    pictures: list[Picture] = []
+    held: list[Picture] = []
+    weights: list[float] = []
+    facts: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for known in recipe.sets:
+        pairs = _labelled(known, data, labels)
+        used = [p for p in pairs if not kept_out(p.stem, recipe.keep_out)]
+        masked = [p for p in pairs if kept_out(p.stem, recipe.keep_out) and p.mask is not None]
+        for pair in used:
+            try:
+                pictures.append(load_picture(pair, largest))
+                weights.append(known.weight)
+            except InputError as error:
+                problems.append(str(error))
+        held += [load_picture(p, None) for p in masked[:: max(1, len(masked) // HELD)]]
+        facts.append(
+            {
+                "name": known.name,
+                "what": known.what,
+                "licence": known.licence,
+                "pictures": len(used),
+                "kept_out": len(pairs) - len(used),
+                "masks": sum(p.mask is not None for p in used),
+                "teacher": sum(p.teacher is not None for p in used),
+                "weight": known.weight,
+                "sha256": pairs_digest(used),
+            }
+        )
+    if problems:
+        listed = " ".join(problems[:10])
+        if len(problems) > UNREADABLE_SHARE * (len(pictures) + len(problems)):
+            raise InputError(
+                f"{len(problems)} pictures cannot be read, more than one in a hundred; repair or "
+                f"remove them. {listed}"
+            )
+        say(f"{len(problems)} pictures were left out. {listed}")
+    if not pictures:
+        raise InputError("No picture with a label is left to train on.")
+    say(f"{len(pictures)} pictures to train on, {len(held)} kept out with a mask.")
+    return Corpus(pictures, np.asarray(weights), held, facts)
