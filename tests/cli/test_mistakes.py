@@ -33,7 +33,7 @@ from tests.networks import convolution, node, save, student
         (("modles", "-o", "c.json"), 2, "Did you mean models"),
         (("clip.yuv", *SIZE, "--widht", "3"), 2, "--width"),
         (("clip.yuv", *SIZE, "--frame-count", "3"), 2, "Did you mean --frame.cnt"),
-        (("clip.yuv", *SIZE, "--duratoin", "3"), 2, r"no option --duratoin\. \S+ --help lists"),
+        (("clip.yuv", *SIZE, "--overlay", "3"), 2, r"no option --overlay\. \S+ --help lists"),
         (("clip.yuv", *SIZE, "--ref", "a.yuv"), 2, "Did you mean --reference"),
         (
             ("join", "a.json", "b.json", "--suffx", "a.json=b"),
