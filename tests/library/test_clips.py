@@ -71,6 +71,11 @@ def test_rows_go_before_the_command_line(tmp_path: Path) -> None:
     assert (first.output, first.format, first.precision) == ("a.csv", "csv", "max")
 
 
+def test_times_are_a_column_too(tmp_path: Path) -> None:
+    first, second = read(tmp_path, "distorted,times\na.mp4,yes\nb.mp4,\n")
+    assert (first.times, second.times) == (True, False)
+
+
 def test_what_is_asked_of_a_gpu_is_a_column_too(tmp_path: Path) -> None:
     first, second = read(tmp_path, "distorted,hwaccel,tf32\na.mp4,auto,yes\nb.mp4,,\n", csv=True)
     assert (first.job.hwaccel, first.job.tf32) == ("auto", True)

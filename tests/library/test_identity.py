@@ -50,6 +50,7 @@ def test_a_record_holds_until_something_changes(scored: tuple[Clip, Record, Path
     assert score(clip, out, done, "full") is None
     for other in (
         replace(clip, precision="max"),
+        replace(clip, times=True),
         replace(clip, format="sub"),
         replace(clip, job=replace(clip.job, subsample=2)),
         replace(clip, job=replace(clip.job, frame_cnt=3)),

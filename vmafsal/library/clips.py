@@ -31,6 +31,8 @@ class Clip:
     format: LogFormat
     precision: str | None
     """As --precision."""
+    times: bool
+    """As --times."""
     place: str
     """Where the clip was named: "line 3 of clips.csv", or its own path."""
 
@@ -142,12 +144,15 @@ def _clip(row: Row, output: str, defaults: Mapping[str, Any]) -> Clip:
     format_flags = {flag: bool(merged.pop(flag, False)) for flag in FORMATS}
     precision = merged.pop("precision", None)
     parse_precision(precision)
+    times = bool(merged.pop("times", False))
     job = build_job(**merged)
     if "feature" in options or "feature_params" in options:
         features = tuple(_from_folder(feature, row.base) for feature in job.features)
         job = replace(job, features=features)
     fmt = choose_format(output, **format_flags)
-    return Clip(job=job, output=output, format=fmt, precision=precision, place=row.place)
+    return Clip(
+        job=job, output=output, format=fmt, precision=precision, times=times, place=row.place
+    )
 
 
 def _from_folder(feature: Feature, base: Path) -> Feature:

@@ -104,4 +104,8 @@ def settings(clip: Clip) -> dict[str, Any]:
 
     Threads and the device are left out: what counts is the provider that ran.
     """
-    return clip.job.identity() | {"format": clip.format, "precision": clip.precision}
+    return clip.job.identity() | {
+        "format": clip.format,
+        "precision": clip.precision,
+        "times": clip.times,
+    }

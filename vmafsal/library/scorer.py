@@ -209,7 +209,7 @@ def write_log(
     Raises:
         OutputError: if the log cannot be written.
     """
-    raw = encode_log(log, clip.format, parse_precision(clip.precision))
+    raw = encode_log(log, clip.format, parse_precision(clip.precision), clip.times)
     write_whole(Path(folder, clip.output), raw)
     return Record.of(
         clip,
