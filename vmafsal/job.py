@@ -29,6 +29,7 @@ __all__ = [
     "LOG_OPTIONS",
     "MODEL_VARIABLE",
     "OPTIONS",
+    "PSNR",
     "ColorMatrix",
     "ColorRange",
     "Feature",
@@ -381,7 +382,7 @@ LOG_OPTIONS = (
         help="Write pts_time, in seconds from the first picture shown, into JSON. Tidy CSV, "
         "Parquet and JSON lines hold it anyway.",
         group=LOG,
-        places=_COMMANDS,
+        places=frozenset({"score"}),
     ),
     Option(
         name="precision",

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vmafsal import __version__
-from vmafsal.errors import InputError
+from vmafsal.errors import InputError, UsageError
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.infer.network import Network
 from vmafsal.infer.open import OpenSession, open_session
@@ -299,6 +299,19 @@ class Run:
                     "trying out pipelines alone. Choose a trained model with "
                     "--feature mobilesal=model_path=…"
                 )
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        """Refuse tags that give two numbers one name: psnr_y tagged "saliency" is another's."""
+        names: set[str] = set()
+        for column in self._columns.values():
+            twice = names.intersection(column.names)
+            if twice:
+                raise UsageError(
+                    f"Two features would write the column {min(twice)}. Give one of them another "
+                    "name."
+                )
+            names.update(column.names)
 
     def _features(self) -> Generator[FrameFeatures]:
         pairs = self._read_and_close()

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from tests.conftest import PLACEHOLDER, ROOT, draw_yuv
 from vmafsal import extract
 from vmafsal.cli.app import app
+from vmafsal.maps.post import min_max, smooth
 
 RAW = ("-w", "64", "-h", "48")
 MODEL = ("--feature", "mobilesal=model_path=mobilesal_placeholder_v0")
@@ -148,14 +149,19 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "drawn numbers": (("-o", "m.npz", "--view", "map"), 2, "holds the numbers"),
     "span": (("-o", "maps", "--frames", "5:2"), 2, "A below B"),
     "no span": (("-o", "maps", "--frames", "7"), 2, "A below B"),
-    "every": (("-o", "maps", "--every", "0"), 2, "--subsample|--every"),
+    "every": (("-o", "maps", "--every", "0"), 2, "--every"),
+    "standard output": (("-o", "-"), 2, "names standard output"),
+    "bits of numbers": (("-o", "m.npz", "--png-bits", "16"), 2, "holds the numbers"),
+    "step": (("-o", "maps", "--post", "smooth=2%,sharpen"), 2, "no step 'sharpen'"),
+    "step of a wide blur": (("-o", "maps", "--post", "smooth=99999999"), 2, "up to"),
+    "psnr": (("-o", "maps", "--feature", "psnr"), 2, "psnr draws no map"),
     "too many frames": (("-o", "m.png"), 2, "more than one frame"),
     "beyond the end": (("-o", "m.npz", "--frames", "90:"), 1, "leaves nothing"),
     "no folder": (("-o", "no/m.npz"), 1, "does not exist"),
     "two models": (
         ("-o", "m.npz", "--feature", "mobilesal=name=b"),
         2,
-        "One model at a time",
+        "one model at a time",
     ),
 }
 
@@ -188,6 +194,38 @@ def test_no_output_replaces_an_input(tmp_path: Path) -> None:
         assert code == 1
         assert "would be lost" in err
     assert path.read_bytes() == before
+
+
+def test_no_output_replaces_an_input_of_another_run(clip: Path, tmp_path: Path) -> None:
+    # Its name is that of the first picture of the clip's maps.
+    path = tmp_path / "clip_000000.png"
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(path)
+    before = path.read_bytes()
+    for other in (path, tmp_path / "clip_%06d.png"):
+        code, _, err = invoke(clip, other, *RAW, "-o", tmp_path)
+        assert code != 0, err
+        assert path.read_bytes() == before
+
+
+def test_an_image_sequence_has_numbered_maps(tmp_path: Path) -> None:
+    for number in (1, 2):
+        shade = np.full((48, 64, 3), 80 * number, np.uint8)
+        Image.fromarray(shade).save(tmp_path / f"img_{number:04d}.png")
+    code, _, err = invoke(tmp_path / "img_%04d.png", "-o", tmp_path / "maps", "-q")
+    assert code == 0, err
+    assert names(tmp_path / "maps") == ["img_000000.png", "img_000001.png"]
+
+
+def test_steps_change_what_is_written(clip: Path, tmp_path: Path) -> None:
+    steps = ("--post", "smooth=2,minmax")
+    assert invoke(clip, *RAW, "-o", tmp_path / "m.npz", *steps, "-q")[0] == 0
+    assert invoke(clip, *RAW, "-o", tmp_path / "maps", *steps, "-q")[0] == 0
+    wanted = [min_max(smooth(one, 2.0)) for one in maps_of(clip)]
+    with np.load(tmp_path / "m.npz") as read:
+        np.testing.assert_array_equal(read["maps"], wanted)
+    for index, one in enumerate(wanted):
+        drawn = picture(tmp_path / "maps" / f"clip_{index:06d}.png")
+        assert np.abs(drawn / 255 - one).max() <= 0.5 / 255 + 1e-6
 
 
 @pytest.mark.parametrize("name", ["m.npz", "m.mp4", "maps"])

@@ -91,3 +91,11 @@ def test_videos_that_have_no_pixels_in_common_are_refused(tmp_path: Path) -> Non
         assert code == 1
         assert "psnr" in err
         assert err.count("\n") == 1
+
+
+def test_a_tag_that_makes_the_name_of_another_column_is_refused(tmp_path: Path) -> None:
+    output = tmp_path / "a.json"
+    features = ("--feature", "psnr", "--feature", "psnr=name=saliency")
+    status, _, said = invoke("-r", REFERENCE, "-d", DISTORTED, *features, "-o", output, "-q")
+    assert (status, "would write the column psnr_y_saliency" in said) == (2, True), said
+    assert not output.exists()

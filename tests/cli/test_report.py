@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -90,3 +92,65 @@ def test_no_input_is_replaced(tmp_path: Path) -> None:
     status, _, _ = invoke("report", log, "-o", log)
     assert status == 1
     assert log.read_bytes() == before
+
+
+def test_notices_of_the_join_are_printed(score: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.json"
+    log = json.loads(score.read_text("utf-8"))
+    log["vmafsal"]["settings"]["frame_skip_dist"] = 4
+    for frame in log["frames"]:
+        frame["metrics"] = {"vmaf": 50.0 + frame["frameNum"]}
+    cut.write_text(json.dumps(log), "utf-8")
+    page = tmp_path / "r.html"
+    status, _, said = invoke("report", score, cut, "-o", page)
+    assert status == 0, said
+    assert f"{cut} begins with frame 4 of its video, so its frame 0 was joined as frame 4." in said
+    assert "cut.json" not in invoke("report", score, cut, "-q", "-o", page)[2]
+
+
+def test_pictures_and_cuts_are_found_where_the_log_begins(tmp_path: Path) -> None:
+    cut, page, skipping = tmp_path / "cut.json", tmp_path / "r.html", ("--frame_skip_dist", "20")
+    model = "--feature=mobilesal=model_path=mobilesal_placeholder_v0"
+    assert invoke(VIDEO, model, *skipping, "-q", "-o", cut)[0] == 0
+    scenes = tmp_path / "scenes.csv"
+    scenes.write_text("Scene Number,Start Frame,End Frame\n1,1,24\n2,25,48\n", encoding="utf-8")
+    words = ("report", cut, "--video", VIDEO, model, "--scenes", scenes, "-q", "-o", page)
+
+    def images() -> list[str]:
+        text = page.read_text("utf-8")
+        return re.findall(r'src="(data:[^"]*)"', text[: text.index("<script>")])
+
+    assert invoke(*words)[0] == 0
+    found = images()
+    assert len(found) == 6  # two frames: picture, map, overlay
+    assert re.search(r'"x0": 4\b', page.read_text("utf-8"))
+    # By hand, the log says nothing about it.
+    log = json.loads(cut.read_text("utf-8"))
+    del log["vmafsal"]
+    cut.write_text(json.dumps(log), "utf-8")
+    assert invoke(*words, *skipping)[0] == 0
+    assert images() == found
+    assert invoke(*words)[0] == 0
+    assert images() != found
+
+
+def test_infinity_and_odd_provenance_in_a_log(tmp_path: Path) -> None:
+    log, page = tmp_path / "log.json", tmp_path / "r.html"
+    frames = [
+        {"frameNum": number, "metrics": {"saliency_mean": 0.1, "psnr_y": float("inf")}}
+        for number in range(2)
+    ]
+    for join in (5, {"logs": 5}, {"logs": [5, {"vmafsal": [5]}]}):
+        log.write_text(json.dumps({"frames": frames, "vmafsal": {"join": join}}), "utf-8")
+        status, _, said = invoke("report", log, "-o", page)
+        assert status == 0, said
+        assert '"y": [null, null]' in page.read_text("utf-8")
+
+
+def test_names_with_signs_of_templates_and_formulas(tmp_path: Path) -> None:
+    log = tmp_path / "{{data}} $\\frac$.json"
+    shutil.copy(LOG, log)
+    page = tmp_path / "r.html"
+    assert invoke("report", log, "-o", page)[0] == 0
+    assert page.read_text("utf-8").count("<title>{{data}} $\\frac$.json</title>") == 1
+    assert invoke("report", log, "-o", tmp_path / "r.svg")[0] == 0

@@ -130,14 +130,24 @@ def test_audio_is_copied(tmp_path: Path) -> None:
     code, _, err = invoke("roi", clip, "--encode", tmp_path / "out.mp4", "--crf", "30")
     assert code == 0
     assert LINE.search(err)
+    assert "left out" not in err
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert len(container.streams.audio) == 1
+    code, _, err = invoke("roi", clip, "--encode", tmp_path / "out.264", "--crf", "30")
+    assert code == 0
+    assert f"The sound of {clip} was left out" in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
         ([], 2, "Say one thing to do"),
+        (["--format", "json", "-o", "x", "--feature", "psnr"], 2, "psnr draws no map"),
+        (
+            ["--feature=mobilesal", "--feature=mobilesal=name=b", "--format=json", "-o=x"],
+            2,
+            "one model at a time",
+        ),
         (["--encoder", "kvazaar", "--format", "json", "-o", "x"], 2, "Say one thing to do"),
         (["--encoder", "kvazaar"], 2, "Name the file to write"),
         (["--encoder", "x265", "-o", "x"], 2, "reads no file of regions.*--codec libx265"),

@@ -130,6 +130,7 @@ def test_frames_that_the_video_does_not_hold(clip: Path, tmp_path: Path) -> None
     ("arguments", "code", "sentence"),
     [
         (("--save", "out"), 2, "--save needs the video"),
+        (("--video", "dist.yuv", "--save", ""), 2, "--save names no folder"),
         (("--video", "dist.yuv"), 2, "--video is of use with --save"),
         (("--reference", "ref.yuv"), 2, "--reference is of use with --video"),
         (("-n", "0"), 2, ""),

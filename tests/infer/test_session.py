@@ -124,10 +124,12 @@ def test_a_sigmoid_that_the_sidecar_promises_is_applied(tmp_path: Path) -> None:
         [node("Conv", ["input", "w"], "x"), node("Sigmoid", ["x"], "saliency_map")],
         weights=weights,
     )
-    picture = noise(1, 3, 9, 11)
-    ours, theirs = (Session(load_model(str(p)), "cpu").run(picture) for p in (logits, inside))
-    assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    sessions = [Session(load_model(str(path)), "cpu") for path in (logits, inside)]
+    for scale in (1, 1000):  # the exponential of 1000 is beyond float32
+        picture = noise(1, 3, 9, 11) * np.float32(scale)
+        ours, theirs = (session.run(picture) for session in sessions)
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_map_of_another_size_is_named(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_outside_the_blend_every_bit_is_that_of_one_picture(chroma: Chroma, bits
 @pytest.mark.parametrize(
     ("saliency", "fade", "expected"),
     [(0.2, 0.1, 100), (0.26, 0.1, 110), (0.3, 0.1, 150), (0.34, 0.1, 190), (0.4, 0.1, 200),
-     (0.29, 0.0, 100), (0.3, 0.0, 200)],
+     (0.29, 0.0, 100), (0.3, 0.0, 200), (0.3, 1e-50, 200)],
 )  # fmt: skip
 def test_blend(saliency: float, fade: float, expected: int) -> None:
     one, other = (Frame((np.full((4, 4), value, np.uint8),), "400", 8, 0) for value in (100, 200))

@@ -92,6 +92,8 @@ def test_a_chain_is_applied_in_its_order() -> None:
         "smooth",
         "smooth=-1",
         "smooth=x%",
+        "smooth=1001",
+        "smooth=101%",
         "minmax=2",
         "centre-add",
         "centre-add=0.3",

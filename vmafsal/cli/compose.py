@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from vmafsal.cli.console import progress_bar, say
-from vmafsal.cli.options import MAP_OPTIONS, takes_options
+from vmafsal.cli.options import MAP_OPTIONS, check_one_map, takes_options
 from vmafsal.errors import UsageError
 from vmafsal.job import build_job
 
@@ -66,9 +66,12 @@ def compose(
     """
     from vmafsal.files import check_destination
     from vmafsal.maps.compose import composed, frame_bytes, y4m_header
+    from vmafsal.process import own_process
     from vmafsal.run import Run
 
+    own_process()
     quiet = given.pop("quiet")
+    check_one_map(given)
     if keep not in ("salient", "background"):
         raise UsageError(f"--keep is salient or background, not {keep}.")
     for name, value in (("--threshold", threshold), ("--fade", fade)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmafsal.cli.console import progress_bar, say
-from vmafsal.cli.options import MAP_OPTIONS, takes_options
+from vmafsal.cli.options import MAP_OPTIONS, check_one_map, takes_options
 from vmafsal.errors import OutputError, UsageError
 from vmafsal.job import build_job
 
@@ -92,9 +93,21 @@ def map_command(
             rich_help_panel=_PANEL,
         ),
     ] = 8,
+    post: Annotated[
+        str | None,
+        typer.Option(
+            "--post",
+            metavar="STEPS",
+            help="Change each map by steps between commas: equalize, smooth=3 (pixels), smooth=2%, "
+            "centre-add=0.3:0.25, centre-multiply=0.3:0.25, minmax, zscore, logdensity.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
     every: Annotated[
         int,
-        typer.Option("--every", metavar="N", help="Take every N-th frame.", rich_help_panel=_PANEL),
+        typer.Option(
+            "--every", min=1, metavar="N", help="Take every N-th frame.", rich_help_panel=_PANEL
+        ),
     ] = 1,
     frames: Annotated[
         str | None,
@@ -113,13 +126,16 @@ def map_command(
     Example: vmafsal map clip.mp4 -o overlay.mp4
     """
     from vmafsal.maps.movie import FORMATS
+    from vmafsal.maps.post import parse_steps
     from vmafsal.process import own_process
 
     own_process()
     quiet = given.pop("quiet")
+    check_one_map(given)
     ending = Path(output).suffix.lower()
-    if not output:
-        raise UsageError("--output names nothing. Name a folder, or a .png, .npz, .mp4 or .mkv.")
+    if output in ("", "-"):
+        named = "standard output" if output else "nothing"
+        raise UsageError(f"--output names {named}. Name a folder, or a .png, .npz, .mp4 or .mkv.")
     to_folder = not ending or output.endswith(("/", os.sep)) or os.path.isdir(output)
     if not to_folder and ending not in (".png", ".npz", *FORMATS):
         raise UsageError(
@@ -130,21 +146,24 @@ def map_command(
         raise UsageError(f"{len(videos)} inputs do not fit into {output}. Name a folder.")
     first, count = _span(frames)
     drawn = _view(view, colormap, alpha, png_bits, to_folder or ending == ".png", ending)
+    steps = parse_steps(post or "")
     jobs = [
         build_job(**given, distorted=video, frame_skip_dist=first, frame_cnt=count, subsample=every)
         for video in videos
     ]
     if to_folder:
         _check_names(videos)
+    inputs = _files(videos)
     for job in jobs:
         if to_folder:
-            _run(job, output, _folder(job, output, drawn, png_bits), quiet)
+            writer = _folder(job, output, drawn, png_bits, inputs)
         elif ending == ".png":
-            _run(job, output, _one_picture(job, output, drawn, png_bits), quiet)
+            writer = _one_picture(job, output, drawn, png_bits)
         elif ending == ".npz":
-            _run(job, output, _numbers(output), quiet)
+            writer = _numbers(output)
         else:
-            _run(job, output, _movie(output, FORMATS[ending], drawn), quiet)
+            writer = _movie(output, FORMATS[ending], drawn)
+        _run(job, output, writer, quiet, steps)
 
 
 def _view(
@@ -161,9 +180,10 @@ def _view(
     if png_bits not in (8, 16):
         raise UsageError(f"--png-bits is 8 or 16, not {png_bits}.")
     if ending == ".npz" and not to_png:
-        if (view, colormap, alpha) != (None, None, None):
+        if (view, colormap, alpha, png_bits) != (None, None, None, 8):
             raise UsageError(
-                "A .npz holds the numbers of the maps: leave --view, --colormap and --alpha out."
+                "A .npz holds the numbers of the maps: leave --view, --colormap, --alpha and "
+                "--png-bits out."
             )
         return None
     kind = view or ("map" if to_png else "overlay")
@@ -205,8 +225,19 @@ def _check_names(videos: list[str]) -> None:
             )
 
 
+def _files(videos: list[str]) -> list[str]:
+    """Every file of the inputs, those of image sequences one by one."""
+    from vmafsal.video.images import is_image_pattern, numbered_files
+
+    files = (numbered_files(one) if is_image_pattern(one) else [one] for one in videos)
+    return [file for some in files for file in some]
+
+
 def _stem(video: str) -> str:
-    return "stdin" if video == "-" else Path(video).stem
+    """What the names of a video's pictures begin with; of a sequence img_%04d.png, "img"."""
+    if video == "-":
+        return "stdin"
+    return re.sub(r"[_.-]?%(0\d+)?d", "", Path(video).stem) or "frame"
 
 
 Writer = Callable[["Run"], Any]
@@ -221,8 +252,6 @@ def _run(job: Job, output: str, writer: Writer, quiet: bool, steps: Sequence[Ste
 
     done = 0
     with Run(job) as run:
-        if len(run.models) > 1:
-            raise UsageError("One model at a time is drawn: give one --feature.")
         (name,) = run.models
         with writer(run) as (add, finish):
             with progress_bar(run.maps(), run.frame_estimate, "maps", quiet) as shown:
@@ -251,24 +280,28 @@ def _png(drawn: View | None, png_bits: int, frame: Frame, saliency: NDArray[np.f
     return encode_png(levels.astype("u1") if png_bits == 8 else levels)
 
 
-def _folder(job: Job, output: str, drawn: View | None, png_bits: int) -> Writer:
-    """One PNG a frame: clip_000000.png; of a picture, photo.png."""
+def _folder(
+    job: Job, output: str, drawn: View | None, png_bits: int, inputs: Sequence[str]
+) -> Writer:
+    """One PNG a frame: clip_000000.png; of a picture, photo.png. No input is replaced."""
 
     @contextmanager
     def writer(run: Run) -> Generator[tuple[Add, Callable[[], None]]]:
         from vmafsal.files import output_error, write_whole
+        from vmafsal.video.images import is_image_pattern
 
         try:
             os.makedirs(output, exist_ok=True)
         except OSError as error:
             raise output_error(output, error) from None
         stem = _stem(job.distorted)
-        still = Path(job.distorted).suffix.lower() in _STILL
+        still = Path(job.distorted).suffix.lower() in _STILL and not is_image_pattern(job.distorted)
+        kept = [*run.files, *inputs]
 
         def add(frame: Frame, saliency: NDArray[np.float32], index: int) -> None:
             name = f"{stem}.png" if still and not index else f"{stem}_{index:06d}.png"
             path = os.path.join(output, name)
-            write_whole(path, _png(drawn, png_bits, frame, saliency), run.files)
+            write_whole(path, _png(drawn, png_bits, frame, saliency), kept)
 
         yield add, lambda: None
 

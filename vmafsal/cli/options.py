@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import MISSING
 from inspect import Parameter
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from vmafsal.job import OPTIONS
+from vmafsal.errors import UsageError
+from vmafsal.job import FEATURE, OPTIONS, PSNR
 from vmafsal.options import Option, Place
 
-__all__ = ["MAP_OPTIONS", "takes_options"]
+__all__ = ["MAP_OPTIONS", "check_one_map", "takes_options"]
 
 MAP_OPTIONS = frozenset(
     [
@@ -35,6 +36,22 @@ MAP_OPTIONS = frozenset(
     ]
 )
 """What commands take that make something of the maps of whole videos."""
+
+
+def check_one_map(given: Mapping[str, Any]) -> None:
+    """Refuse features of which a command that takes one map of each frame would leave some out.
+
+    Args:
+        given: options by name.
+    Raises:
+        UsageError: for psnr, and for more than one feature.
+    """
+    names = [text.partition("=")[0] for text in given["feature"] or []]
+    if PSNR in names:
+        raise UsageError(f"--feature {PSNR} draws no map: give --feature {FEATURE}=… here.")
+    if len(names) > 1:
+        raise UsageError("This takes the maps of one model at a time: give one --feature.")
+
 
 ANY = frozenset(option.name for option in OPTIONS)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmafsal.cli.console import say
-from vmafsal.cli.options import MAP_OPTIONS, takes_options
+from vmafsal.cli.options import MAP_OPTIONS, check_one_map, takes_options
 from vmafsal.errors import InputError, UsageError
 from vmafsal.job import Job, build_job
 
 if TYPE_CHECKING:
     from vmafsal.logs import Log
+    from vmafsal.logs.scenes import Scene
     from vmafsal.report.curves import Moment
     from vmafsal.report.page import Shown
 
@@ -72,16 +73,19 @@ def report(
     from vmafsal.report.plot import draw_plot
 
     quiet = given.pop("quiet")
+    check_one_map(given)
     ending = PurePath(output).suffix.lower()
     if ending not in _ENDINGS:
         raise UsageError(f"{output} ends in none of {', '.join(_ENDINGS)}: name the output so.")
     job = _job(video, given)
     inputs = [*logs, *([scenes] if scenes else [])]
-    inputs += [path for path in (video, job.reference if job else None) if path]
+    if job is not None:
+        inputs += [path for path in (job.distorted, job.reference) if path]
+        inputs += [one.model_path for one in job.features if one.model_path]
     check_destination(output, inputs)  # before anything is read for nothing
     joined = _joined(logs)
     seconds = _seconds(joined)
-    cuts = [scene.first for scene in read_scenes(scenes) if scene.first] if scenes else []
+    cuts = _cuts(read_scenes(scenes), joined) if scenes else []
     title = video or logs[0]
     with open_output(output, inputs) as file:
         if ending in (".png", ".svg"):
@@ -97,6 +101,9 @@ def report(
             file.write(page)
         file.commit()
     if not quiet:
+        if len(logs) > 1:
+            for notice in (joined.vmafsal or {})["join"].get("notices", []):
+                say(notice)
         count = len(joined.frames)
         say(f"{output}: {count} frame{'s' if count != 1 else ''} of {', '.join(logs)}.")
 
@@ -130,6 +137,33 @@ def _seconds(log: Log) -> dict[int, float] | None:
     return known if len(known) == len(log.frames) else None
 
 
+def _cuts(scenes: list[Scene], log: Log) -> list[int]:
+    """The frames of the log that begin a scene, but its first one."""
+    from vmafsal.logs.align import frames_skipped
+
+    # Scenes are numbered from the beginning of the video, which the log may have skipped.
+    skipped = frames_skipped(log).get("distorted", 0)
+    first, last = log.frames[0].index, log.frames[-1].index
+    return [cut for scene in scenes if first < (cut := scene.first - skipped) <= last]
+
+
+def _as_skipped(job: Job, log: Log) -> tuple[Job, int]:
+    """The job that skips what the log says, and what is added to frameNum to find a frame in it."""
+    from dataclasses import replace
+
+    from vmafsal.logs.align import frames_skipped
+
+    skipped = frames_skipped(log)
+    if job.frame_skip_dist or job.frame_skip_ref or not skipped:
+        return job, 0
+    distorted, reference = skipped.get("distorted", 0), skipped.get("reference", 0)
+    # Below 0 where an offset was given to the join.
+    shift = min(distorted, 0)
+    if job.reference is not None:
+        job = replace(job, frame_skip_ref=max(reference - shift, 0))
+    return replace(job, frame_skip_dist=distorted - shift), shift
+
+
 def _pictures(job: Job, chosen: list[Moment], log: Log, quiet: bool) -> list[Shown]:
     from vmafsal.process import own_process
     from vmafsal.report.page import Shown
@@ -140,7 +174,8 @@ def _pictures(job: Job, chosen: list[Moment], log: Log, quiet: bool) -> list[Sho
         say("No column tells which frames matter: no pictures are stored.")
         return []
     own_process()
-    by_frame = {moment.frame: moment for moment in chosen}
+    job, shift = _as_skipped(job, log)
+    by_frame = {moment.frame + shift: moment for moment in chosen}
     with Run(job) as run:
         known = (log.width, log.height)
         if all(known) and known != (run.info.width, run.info.height):
@@ -154,7 +189,7 @@ def _pictures(job: Job, chosen: list[Moment], log: Log, quiet: bool) -> list[Sho
         if not quiet:
             for notice in run.notices:
                 say(notice)
-    missing = sorted(by_frame.keys() - found.keys())
+    missing = sorted(by_frame[frame].frame for frame in by_frame.keys() - found.keys())
     if missing:
         say(f"{job.distorted} shows no frame {', '.join(map(str, missing))}; they are left out.")
     return [Shown(by_frame[frame], pictures) for frame, pictures in found.items()]

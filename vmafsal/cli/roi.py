@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmafsal.cli.console import progress_bar, say
-from vmafsal.cli.options import MAP_OPTIONS, takes_options
+from vmafsal.cli.options import MAP_OPTIONS, check_one_map, takes_options
 from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.job import Job, build_job
 
@@ -87,7 +87,8 @@ def roi(
         typer.Option(
             "--encode",
             metavar="FILE",
-            help="Encode the video, with its audio copied: .mp4, .mov, .mkv, .ts, .264 or .265.",
+            help="Encode the video, with its audio copied: .mp4, .mov, .mkv or .ts; .264 and .265 "
+            "hold no audio.",
             rich_help_panel=_ENCODE,
         ),
     ] = None,
@@ -169,7 +170,11 @@ def roi(
 
     Either --encoder or --format with -o writes a file, or --encode encodes.
     """
+    from vmafsal.process import own_process
+
+    own_process()
     quiet = given.pop("quiet")
+    check_one_map(given)
     ways = [way for way in (encoder, format, encode) if way is not None]
     if len(ways) != 1:
         raise UsageError(
@@ -294,10 +299,10 @@ def _write(
 
 
 def _mapped(run: Run) -> Iterator[tuple[Frame, NDArray[np.float32]]]:
-    """Frames and the maps of the first model."""
-    first = next(iter(run.models))
+    """Frames and their maps."""
+    (name,) = run.models
     for mapped in run.maps():
-        yield mapped.frame, mapped.maps[first]
+        yield mapped.frame, mapped.maps[name]
 
 
 def _encode(
@@ -310,7 +315,7 @@ def _encode(
     quiet: bool,
 ) -> None:
     from vmafsal.files import check_destination, open_output
-    from vmafsal.roi.encode import Original, container_format
+    from vmafsal.roi.encode import Original, container_format, holds_audio
     from vmafsal.roi.encoder import BLOCK, Shape
     from vmafsal.roi.mapping import BlockGrid, Mapping
     from vmafsal.roi.passes import encode_regions
@@ -351,6 +356,8 @@ def _encode(
         return
     for notice in run.notices:
         say(notice)
+    if original.has_audio and not holds_audio(path):
+        say(f"The sound of {job.distorted} was left out: {path} holds video alone.")
     with Run(job, open_session=session) as again:
         measured = progressing(_mapped(again), "measure")
         if compare:

@@ -124,7 +124,10 @@ class Session:
                 f"{self.model.path.name} answered a map of {list(saliency.shape)} to a batch of "
                 f"{list(batch.shape)}; {list(expected)} is expected."
             )
-        return np.float32(1) / (np.float32(1) + np.exp(-saliency)) if self._sigmoid else saliency
+        if not self._sigmoid:
+            return saliency
+        with np.errstate(over="ignore"):  # far below 0 it is infinity, and the sigmoid 0
+            return np.float32(1) / (np.float32(1) + np.exp(-saliency))
 
     def run_planes(self, planes: Planes, policy: InputPolicy) -> NDArray[np.float64]:
         """Mean, least and greatest saliency of each picture of a batch.

@@ -18,6 +18,9 @@ __all__ = ["Keep", "composed", "frame_bytes", "y4m_header"]
 Keep = Literal["salient", "background"]
 """The part that stays as distorted."""
 
+_LEAST_FADE = 1e-6
+# Narrower than the steps of float32: nothing to blend.
+
 
 def composed(
     reference: Frame,
@@ -44,7 +47,7 @@ def composed(
         level = enlarged(saliency, *ours.shape)
         weight = (
             np.clip((level - threshold) / np.float32(fade) + np.float32(0.5), 0, 1)
-            if fade
+            if fade > _LEAST_FADE
             else (level >= threshold).astype(np.float32)
         )
         if keep == "background":

@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 Map = NDArray[np.float32]
+_WIDEST, _WIDEST_SHARE = 1000, 100
+"""Greatest deviation of a blur that a text may ask for, in pixels and in % of a side."""
+
 Step = Callable[[Map], Map]
 """float32 [H, W] to float32 [H, W]."""
 
@@ -192,6 +195,11 @@ def _parse_step(text: str) -> Step:
         if match is None:
             raise UsageError(f"The step {text!r} is smooth=3 (pixels) or smooth=2% (of a side).")
         number = float(match[1])
+        if number > (_WIDEST_SHARE if match[2] else _WIDEST):
+            raise UsageError(
+                f"The step {text!r} blurs too widely: up to {_WIDEST} pixels, or "
+                f"{_WIDEST_SHARE}% of the longer side."
+            )
         if match[2]:
             return partial(smooth_share, share=number / 100.0)
         return partial(smooth, sigma=number)

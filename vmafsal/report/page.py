@@ -10,6 +10,7 @@ import base64
 import html
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -82,10 +83,8 @@ def build_page(
         "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
         "plotly": get_plotlyjs(),
     }
-    page = template
-    for name, text in parts.items():
-        page = page.replace("{{" + name + "}}", text)
-    return page
+    # At once, so that a name that looks like a place of the template stays as it is.
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
 
 
 def _figure(
@@ -101,7 +100,8 @@ def _figure(
             "mode": "lines" if len(curve.frames) > 1 else "markers",
             "name": curve.name,
             "x": curve.frames.tolist(),
-            "y": [None if math.isnan(value) else value for value in curve.values.tolist()],
+            # JSON has no infinity, which PSNR of equal pictures is in some logs.
+            "y": [value if math.isfinite(value) else None for value in curve.values.tolist()],
             "yaxis": "y" if row == 1 else f"y{row}",
             "line": {"width": 1.4, "color": _COLORS[place % len(_COLORS)]},
             "hovertemplate": "%{y:.6g}<extra>%{fullData.name}</extra>",
@@ -197,7 +197,10 @@ def _facts(log: Log, sources: Sequence[str]) -> str:
 def _features(log: Log) -> dict[str, dict[str, Any]]:
     """The provenance of each saliency column, from one log or from those that were joined."""
     own = log.vmafsal or {}
-    parts = [own, *(entry.get("vmafsal") or {} for entry in own.get("join", {}).get("logs", []))]
+    join = own.get("join")
+    joined = join.get("logs") if isinstance(join, dict) else None
+    entries = [one for one in (joined if isinstance(joined, list) else []) if isinstance(one, dict)]
+    parts = [own, *(one["vmafsal"] for one in entries if isinstance(one.get("vmafsal"), dict))]
     found: dict[str, dict[str, Any]] = {}
     for part in parts:
         features = part.get("features")

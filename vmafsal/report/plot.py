@@ -47,7 +47,7 @@ def draw_plot(
     curves = [curve for curve in curves_of(log) if curve.group != "other"] or curves_of(log)
     groups = list(dict.fromkeys(curve.group for curve in curves))
     figure = Figure(figsize=(11, 1.2 + 2.1 * len(groups)), layout="constrained")
-    figure.suptitle(PurePath(title).name)
+    figure.suptitle(PurePath(title).name, parse_math=False)
     axes: Any = np.atleast_1d(np.asarray(figure.subplots(len(groups), 1, sharex=True)))
     for axis, group in zip(axes, groups, strict=True):
         for curve in curves:

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from av import Packet
     from av.container import InputContainer, OutputContainer
 
-__all__ = ["CONTAINERS", "Encoded", "OffsetStore", "Original", "container_format", "encode"]
+__all__ = [
+    "CONTAINERS",
+    "Encoded",
+    "OffsetStore",
+    "Original",
+    "container_format",
+    "encode",
+    "holds_audio",
+]
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -57,6 +65,15 @@ def container_format(path: str) -> str:
             f"{', '.join(CONTAINERS)}."
         )
     return CONTAINERS[ending]
+
+
+def holds_audio(path: str) -> bool:
+    """Whether a file of this ending can hold audio beside the video.
+
+    Raises:
+        UsageError: as container_format().
+    """
+    return container_format(path) not in ("h264", "hevc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +212,7 @@ def encode(
 
     named = named or path
     kind = "null" if number == 1 else container_format(named)
-    copies_audio = original.has_audio and kind in ("mp4", "mov", "matroska", "mpegts")
+    copies_audio = original.has_audio and number != 1 and holds_audio(named)
     size, end = 0, Fraction(0)
     with _opened(original.path if copies_audio else "") as source:
         output = av.open(path, "w", format=kind)
