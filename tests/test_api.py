@@ -75,6 +75,17 @@ def test_options_that_make_no_sense(clip: Path) -> None:
         extract("nowhere.yuv", width=64, height=48)
 
 
+def test_times_rates_and_auto_may_be_written_as_on_the_command_line(clip: Path) -> None:
+    size: dict[str, Any] = {"width": 64, "height": 48, "model": PLACEHOLDER}
+    written = {"framerate": "24000/1001", "start": "00:00:00.05", "batch_size": "auto"}
+    with extract(clip, **size, **written) as run:
+        assert (run.job.framerate, run.job.start) == (24000 / 1001, 0.05)
+        assert run.job.batch_size is None
+        assert run.frame_count == 3  # the third one is shown at 0.083 s
+    with pytest.raises(UsageError, match="start is a time"):
+        extract(clip, **size, start="soon")
+
+
 def test_the_environment_names_the_model(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

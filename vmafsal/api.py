@@ -59,7 +59,8 @@ def extract(
         models = {tag: os.fspath(spec) for tag, spec in model.items()}
     else:
         models = {"": parse_features()[0].model_path if model is None else os.fspath(model)}
-    values = {key: _plain(value) for key, value in options.items()}
+    rows = {option.name: option for option in PYTHON_OPTIONS}
+    values = {key: _read(rows[key], value) for key, value in options.items()}
     names = {option.name for option in FEATURE_OPTIONS}
     choices = {key: value for key, value in values.items() if key in names}
     return Run(
@@ -83,6 +84,14 @@ def _check_names(options: Mapping[str, Any]) -> None:
             near = nearest(name, known)
             hint = f". Did you mean {near!r}?" if near else ""
             raise TypeError(f"extract() got an unexpected keyword argument {name!r}{hint}")
+
+
+def _read(option: Option, value: Any) -> Any:
+    """A value as a Job holds it; times, rates and "auto" may be written as on the command line."""
+    written = isinstance(value, str) and (
+        option.kind in ("seconds", "rate") or value == option.none
+    )
+    return option.parse(value) if written else _plain(value)
 
 
 def _plain(value: Any) -> Any:
