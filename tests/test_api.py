@@ -77,7 +77,11 @@ def test_options_that_make_no_sense(clip: Path) -> None:
 
 def test_times_rates_and_auto_may_be_written_as_on_the_command_line(clip: Path) -> None:
     size: dict[str, Any] = {"width": 64, "height": 48, "model": PLACEHOLDER}
-    written = {"framerate": "24000/1001", "start": "00:00:00.05", "batch_size": "auto"}
+    written: dict[str, Any] = {
+        "framerate": "24000/1001",
+        "start": "00:00:00.05",
+        "batch_size": "auto",
+    }
     with extract(clip, **size, **written) as run:
         assert (run.job.framerate, run.job.start) == (24000 / 1001, 0.05)
         assert run.job.batch_size is None

@@ -64,6 +64,8 @@ def test_a_static_plot_with_scenes(tmp_path: Path, ending: str) -> None:
     [
         (["-o", "report.pdf"], 2, "ends in none of .html, .htm, .png, .svg"),
         (["-o", "r.html", "--reference", "ref.mp4"], 2, "--reference is of use with --video alone"),
+        (["-o", "r.html", "--device", "cpu"], 2, "--device is of use with --video alone"),
+        (["-o", "r.html", "--video", ""], 2, "--video names no file"),
         (["-o", "r.html", "--video", "none.mp4"], 1, "none.mp4 does not exist"),
         (["-o", "r.html", "--scenes", "none.csv"], 1, "none.csv cannot be read"),
     ],

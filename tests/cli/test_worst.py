@@ -133,6 +133,8 @@ def test_frames_that_the_video_does_not_hold(clip: Path, tmp_path: Path) -> None
         (("--video", "dist.yuv", "--save", ""), 2, "--save names no folder"),
         (("--video", "dist.yuv"), 2, "--video is of use with --save"),
         (("--reference", "ref.yuv"), 2, "--reference is of use with --video"),
+        (("--batch-size", "2"), 2, "--batch-size is of use with --video"),
+        (("--video", "", "--save", "out"), 2, "--video names no file"),
         (("-n", "0"), 2, ""),
         (("--fps", "0"), 2, ""),
         (("--low", "vmag"), 1, "Did you mean vmaf?"),

@@ -14,7 +14,7 @@ from vmafsal.errors import UsageError
 from vmafsal.job import FEATURE, OPTIONS, PSNR
 from vmafsal.options import Option, Place
 
-__all__ = ["MAP_OPTIONS", "check_one_map", "takes_options"]
+__all__ = ["MAP_OPTIONS", "check_one_map", "check_unused", "takes_options"]
 
 MAP_OPTIONS = frozenset(
     [
@@ -51,6 +51,22 @@ def check_one_map(given: Mapping[str, Any]) -> None:
         raise UsageError(f"--feature {PSNR} draws no map: give --feature {FEATURE}=… here.")
     if len(names) > 1:
         raise UsageError("This takes the maps of one model at a time: give one --feature.")
+
+
+def check_unused(given: Mapping[str, Any]) -> None:
+    """Refuse options about a video where none is named, since they would do nothing.
+
+    Args:
+        given: options by name.
+    Raises:
+        UsageError: naming the first one that is not at its default.
+    """
+    for option in OPTIONS:
+        value = given.get(option.name)
+        if value and value not in (option.default, option.none):
+            raise UsageError(
+                f"{option.main_flag} is of use with --video alone: name the video too."
+            )
 
 
 ANY = frozenset(option.name for option in OPTIONS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmafsal.cli.console import say
-from vmafsal.cli.options import MAP_OPTIONS, check_one_map, takes_options
+from vmafsal.cli.options import MAP_OPTIONS, check_one_map, check_unused, takes_options
 from vmafsal.errors import InputError, UsageError
 from vmafsal.job import Job, build_job
 
@@ -113,10 +113,10 @@ report.__doc__ = _HELP
 
 def _job(video: str | None, given: dict[str, Any]) -> Job | None:
     if video is None:
-        for name in ("reference", "width", "height"):
-            if given[name] is not None:
-                raise UsageError(f"--{name} is of use with --video alone: name the video too.")
+        check_unused(given)
         return None
+    if not video:
+        raise UsageError("--video names no file. Is a variable empty?")
     return build_job(distorted=video, **given)
 
 

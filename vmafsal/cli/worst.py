@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmafsal.cli.console import say
-from vmafsal.cli.options import MAP_OPTIONS, check_one_map, takes_options
+from vmafsal.cli.options import MAP_OPTIONS, check_one_map, check_unused, takes_options
 from vmafsal.cli.output import printed
 from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.job import Job, build_job
@@ -111,12 +111,14 @@ worst.__doc__ = _HELP
 def _check_pictures(video: str | None, save: str | None, given: dict[str, Any]) -> None:
     if save is not None and video is None:
         raise UsageError("--save needs the video that was scored: name it with --video.")
+    if video == "":
+        raise UsageError("--video names no file. Is a variable empty?")
     if save == "":
         raise UsageError("--save names no folder. Is a variable empty?")
     if video is not None and save is None:
         raise UsageError("--video is of use with --save: name a folder for the pictures.")
-    if video is None and given["reference"] is not None:
-        raise UsageError("--reference is of use with --video: name the distorted video too.")
+    if video is None:
+        check_unused(given)
 
 
 def _job(video: str, given: dict[str, Any], skipped: dict[str, int]) -> tuple[Job, int]:
