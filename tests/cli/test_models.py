@@ -144,7 +144,7 @@ def test_a_model_that_leaves_the_unit_interval_fails(tmp_path: Path) -> None:
     )
     (failed,) = (check for check in verify(str(path)) if not check.passed)
     assert failed.name == "trial run"
-    assert "answers from -" in failed.detail
+    assert "answered values from -" in failed.detail
 
 
 def edit(path: Path, change: Callable[[Any], None]) -> None:

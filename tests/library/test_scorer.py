@@ -15,7 +15,7 @@ from vmafsal.library.scorer import SESSIONS, ClipScorer
 
 def live_sessions() -> list[Session]:
     gc.collect()
-    return [thing for thing in gc.get_objects() if isinstance(thing, Session)]
+    return [thing for thing in gc.get_objects() if type(thing) is Session]
 
 
 def test_a_worker_keeps_the_sessions_that_it_used_last(tmp_path: Path) -> None:

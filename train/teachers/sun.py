@@ -14,6 +14,8 @@ from train.teachers.bases import load_basis, unit_of
 
 __all__ = ["saliency"]
 
+_ROUNDING = 1e-3
+
 
 def saliency(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Self-information of each place, up to a constant.
@@ -30,6 +32,9 @@ def saliency(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     for kernel, sigma, theta in zip(basis.kernels, basis.sigmas, basis.thetas, strict=True):
         # Correlation: the kernel is turned around.
         parts = (fftconvolve(image[..., c], kernel[::-1, ::-1, c], mode="valid") for c in range(3))
-        inside += (np.abs(sum(parts)) / sigma) ** theta
+        response = np.abs(sum(parts))
+        # Rounding of the transform, which a power below 1 would raise to a pattern.
+        response[response < _ROUNDING] = 0.0
+        inside += (response / sigma) ** theta
     margin = (size - 1) // 2
     return np.pad(inside, margin, constant_values=float(inside.min())).astype(np.float32)

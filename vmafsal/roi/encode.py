@@ -34,6 +34,9 @@ __all__ = [
     "holds_audio",
 ]
 
+_REORDERING = 10
+"""Seconds between decoding and showing a picture that no encoder reaches."""
+
 CONTAINERS = {
     ".mp4": "mp4",
     ".m4v": "mp4",
@@ -233,6 +236,10 @@ def encode(
 
             for packet in packets():
                 assert packet.pts is not None
+                # x265 leaves the decoding time undefined in a stream that is shorter than its
+                # reordering; such a stream is not reordered.
+                if packet.dts is None or abs(packet.pts - packet.dts) * TIME_BASE > _REORDERING:
+                    packet.dts = packet.pts
                 size += packet.size
                 end = max(end, packet.pts * TIME_BASE)
                 if audio is not None and packet.dts is not None:
