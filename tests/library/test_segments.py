@@ -145,6 +145,21 @@ def test_a_clip_that_a_gpu_must_decode_stays_whole(mp4: Path, raw: Path) -> None
     assert divide(clip_of(raw, hwaccel="cuda", **sizes).job, 0.5)
 
 
+@pytest.mark.parametrize("kind", ["mp4", "raw"])
+def test_a_range_of_times_is_that_of_the_whole(
+    kind: str, vmafsal: Run, tmp_path: Path, mp4: Path, raw: Path
+) -> None:
+    video, size = (mp4, ()) if kind == "mp4" else (raw, (*SIZE, "--framerate", "25"))
+    options = (*size, "--start", "0.3", "--duration", "1.2")
+    assert vmafsal(video, *options, "-o", "whole.json").returncode == 0
+    done = vmafsal("batch", video, *options, "-o", "out", "--workers", "1", "--segment", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert "was scored in one piece: --start and --duration count from" in done.stderr
+    found = frames(tmp_path / "out" / "clip.json")
+    assert len(found) == 30
+    assert found == frames(tmp_path / "whole.json")
+
+
 def test_what_is_wrong_with_a_clip_is_said_as_ever(
     vmafsal: Run, tmp_path: Path, mp4: Path, raw: Path
 ) -> None:

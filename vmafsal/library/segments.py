@@ -65,6 +65,8 @@ def divide(job: Job, seconds: float) -> list[Part]:
         raise InexactError("saliency_change of a frame needs the frame before it")
     if any(feature.kind == "psnr" for feature in job.features):
         raise InexactError("psnr decodes the reference from its beginning")
+    if job.start is not None or job.duration is not None:
+        raise InexactError("--start and --duration count from the beginning of the whole video")
     with ExitStack() as stack:
         # No picture is decoded here, so the GPU need not be tried.
         software = replace(job, hwaccel="none")
