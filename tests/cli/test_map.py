@@ -118,6 +118,7 @@ def test_sound_is_left_out_and_said_so(tmp_path: Path) -> None:
     code, _, err = invoke(source, "-o", tmp_path / "m.mp4")
     assert code == 0
     assert f"The sound of {source} was left out." in err
+    assert "The sound of" not in invoke(source, "-o", tmp_path / "m.npz")[2]
     with av.open(str(tmp_path / "m.mp4")) as container:
         assert not container.streams.audio
 

@@ -87,6 +87,17 @@ def test_another_video_is_refused(tmp_path: Path) -> None:
     assert not page.exists()
 
 
+def test_a_video_that_is_shorter_than_the_log_is_refused(tmp_path: Path) -> None:
+    log, page = tmp_path / "log.json", tmp_path / "r.html"
+    frames = [{"frameNum": number, "metrics": {"vmaf": 50.0}} for number in (48, 49)]
+    log.write_text(json.dumps({"frames": frames}), "utf-8")
+    model = "--feature=mobilesal=model_path=mobilesal_placeholder_v0"
+    status, _, said = invoke("report", log, "--video", VIDEO, model, "-o", page)
+    assert status == 1
+    assert f"{VIDEO} shows none of the frames 48: name the video that was scored" in said
+    assert not page.exists()
+
+
 def test_no_input_is_replaced(tmp_path: Path) -> None:
     log = tmp_path / "score.html"
     shutil.copy(LOG, log)

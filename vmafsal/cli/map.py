@@ -246,7 +246,7 @@ Writer = Callable[["Run"], Any]
 
 def _run(job: Job, output: str, writer: Writer, quiet: bool, steps: Sequence[Step] = ()) -> None:
     """Compute the maps of one input, post-process each by the steps, and write it."""
-    from vmafsal.maps.movie import has_audio
+    from vmafsal.maps.movie import FORMATS, has_audio
     from vmafsal.maps.views import apply_steps
     from vmafsal.run import Run
 
@@ -264,7 +264,8 @@ def _run(job: Job, output: str, writer: Writer, quiet: bool, steps: Sequence[Ste
             return
         for notice in run.notices:
             say(notice)
-        if run.info.kind == "container" and job.distorted != "-" and has_audio(job.distorted):
+        is_movie = Path(output).suffix.lower() in FORMATS and not os.path.isdir(output)
+        if is_movie and run.info.kind == "container" and has_audio(job.distorted):
             say(f"The sound of {job.distorted} was left out.")
         what = "the map of 1 frame" if done == 1 else f"the maps of {done:,} frames"
         say(f"{output} holds {what}.")

@@ -13,6 +13,8 @@ from vmafsal.errors import InputError, UsageError
 from vmafsal.job import Job, build_job
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vmafsal.logs import Log
     from vmafsal.logs.scenes import Scene
     from vmafsal.report.curves import Moment
@@ -183,9 +185,18 @@ def _pictures(job: Job, chosen: list[Moment], log: Log, quiet: bool) -> list[Sho
                 f"{job.distorted} is {run.info.width}x{run.info.height}, but the log is of a "
                 f"video of {log.width}x{log.height}. Name the video that was scored."
             )
-        found = dict(
-            pictures_of(run, frozenset(by_frame), with_reference=job.reference is not None)
-        )
+        found: dict[int, Mapping[str, bytes]] = {}
+        try:
+            with_reference = job.reference is not None
+            found.update(pictures_of(run, frozenset(by_frame), with_reference=with_reference))
+        except InputError as error:
+            if found:
+                raise
+            listed = ", ".join(str(moment.frame) for moment in chosen)
+            raise InputError(
+                f"{job.distorted} shows none of the frames {listed}: name the video that was "
+                f"scored. ({error})"
+            ) from None
         if not quiet:
             for notice in run.notices:
                 say(notice)
