@@ -382,7 +382,7 @@ LOG_OPTIONS = (
         help="Write pts_time, in seconds from the first picture shown, into JSON. Tidy CSV, "
         "Parquet and JSON lines hold it anyway.",
         group=LOG,
-        places=frozenset({"score"}),
+        places=_COMMANDS,
     ),
     Option(
         name="precision",
