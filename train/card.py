@@ -35,7 +35,7 @@ def card(facts: dict[str, Any]) -> str:
         "teacher": _sentence("Teacher", recipe["teacher"]),
         "init": _sentence("The run began with", recipe["init"]),
         "notes": "\n".join(f"- {note}" for note in facts["notes"]),
-        "recipe": _recipe(recipe["fit"]),
+        "recipe": _recipe(recipe["fit"]) + _calibration(recipe.get("calibration")),
         "run": _run(facts["run"], facts["seconds"], facts["steps"]),
         "limits": _limits(facts["short_side"], facts["field_of_view"]),
         "failures": "\n".join(_failures(facts["scores"])),
@@ -113,7 +113,7 @@ def _keep_out(every: int, facts: dict[str, Any]) -> str:
     names = {entry["name"] for entry in facts["data"]}
     unseen = sorted({row["data"] for row in facts["scores"]} - names)
     if unseen:
-        text += f" Never trained on, and never used to choose anything: {', '.join(unseen)}."
+        text += f" Never trained on: {', '.join(unseen)}."
     return text.strip()
 
 
@@ -157,6 +157,15 @@ def _recipe(fit: dict[str, Any]) -> str:
     if fit["ema"]:
         parts.append(f"the weights are averages that decay by {fit['ema']:g} a step (EMA)")
     return "; ".join(parts) + "."
+
+
+def _calibration(calibration: dict[str, float] | None) -> str:
+    if calibration is None:
+        return ""
+    return (
+        f" Calibrated on the kept-out sets: each logit z became {calibration['scale']:g} · (z - "
+        f"{calibration['shift']:g})."
+    )
 
 
 def _run(run: dict[str, Any], seconds: float, steps: int) -> str:

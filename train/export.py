@@ -55,6 +55,15 @@ def trained_net(state: Checkpoint) -> nn.Module:
     """The network of a checkpoint with the weights that are exported."""
     net = build(state.config["arch"])
     net.load_state_dict(state.answer)
+    calibration = state.config.get("calibration")
+    if calibration is not None:
+        head = net.head
+        assert isinstance(head, nn.Conv2d)
+        assert head.bias is not None
+        with torch.no_grad():
+            head.weight *= calibration["scale"]
+            head.bias -= calibration["shift"]
+            head.bias *= calibration["scale"]
     return net.eval()
 
 
@@ -284,7 +293,7 @@ def _publish(
         models[entry["id"]] = {**entry, "onnx": f"{stem}.onnx"}
         chosen = entry["id"] if default else known["default"]
         content = {**known, "default": chosen, "models": list(models.values())}
-        write_whole(registry, json.dumps(content, indent=2) + "\n")
+        write_whole(registry, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     for stem in [spare, plain] if f"{plain}.onnx" in used else [plain]:
         for ending, content in files.items():

@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 
 from vmafsal.errors import InputError, UsageError
 
-__all__ = ["Evaluation", "Fit", "Init", "PictureSet", "Recipe", "Stage", "Teacher", "read_recipe"]
+__all__ = [
+    "Calibration",
+    "Evaluation",
+    "Fit",
+    "Init",
+    "PictureSet",
+    "Recipe",
+    "Stage",
+    "Teacher",
+    "read_recipe",
+]
 
 SCHEDULES = ("cosine", "hold")
 LABELS = ("masks", "teacher", "both")
@@ -53,6 +63,14 @@ class Init:
     """Of the ONNX file or checkpoint that --init names; another one is refused."""
     what: str = ""
     """Where they come from; for the card."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A change of the finished model's logits z to scale · (z - shift), part of its last layer."""
+
+    scale: float
+    shift: float
 
 
 @dataclass(frozen=True)
@@ -132,6 +150,7 @@ class Recipe:
     fit: Fit
     teacher: Teacher | None = None
     init: Init | None = None
+    calibration: Calibration | None = None
     evaluations: tuple[Evaluation, ...] = ()
     keep_out: int = 10
     """One stem in so many is never trained on (by its SHA-1)."""
@@ -159,8 +178,8 @@ class Recipe:
     def options(self) -> dict[str, Any]:
         """What decides the weights, for the checkpoint: lists instead of tuples."""
         table = asdict(self)
-        for told_elsewhere in ("evaluations", "notes"):
-            del table[told_elsewhere]
+        for key in ("evaluations", "notes"):
+            del table[key]
         return table
 
 
@@ -203,7 +222,8 @@ def read_recipe(path: Path) -> Recipe:
             for s in document.pop("set")
         ]
         evaluations = [_read(Evaluation, e, "[[evaluate]]") for e in document.pop("evaluate", [])]
-        teacher, init = document.pop("teacher", None), document.pop("init", None)
+        parts = {"teacher": Teacher, "init": Init, "calibration": Calibration}
+        optional = {key: document.pop(key) for key in parts if key in document}
         return _read(
             Recipe,
             {
@@ -211,8 +231,7 @@ def read_recipe(path: Path) -> Recipe:
                 "sets": sets,
                 "fit": _read(Fit, {**table, "stages": stages}, "[fit]"),
                 "evaluations": evaluations,
-                "teacher": None if teacher is None else _read(Teacher, teacher, "[teacher]"),
-                "init": None if init is None else _read(Init, init, "[init]"),
+                **{key: _read(parts[key], table, f"[{key}]") for key, table in optional.items()},
             },
             "A recipe",
         )

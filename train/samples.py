@@ -6,7 +6,7 @@ of processes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.random import Generator
@@ -111,10 +111,11 @@ def _window(
     return left, top, left + w, top + h
 
 
-def _label(picture: Picture, part: object, rng: Generator) -> np.ndarray:
+def _label(
+    picture: Picture, part: Callable[[Image.Image], Image.Image], rng: Generator
+) -> np.ndarray:
     """The label of a sample: the mask or the mean of both where there are two; uint8 [H, W]."""
-    assert callable(part)
-    masks: Sequence[Image.Image] = [m for m in (picture.mask, picture.teacher) if m is not None]
+    masks = [m for m in (picture.mask, picture.teacher) if m is not None]
     if len(masks) == 2 and rng.random() < 0.5:
         masks = masks[:1]
     parts = [np.asarray(part(m), np.uint16) for m in masks]

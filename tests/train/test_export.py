@@ -272,7 +272,7 @@ def test_card_tells_scores_with_intervals_data_licences_and_failures(
     for part in (
         sha256, "0.765 [0.710, 0.810]", "horses, kept out", "0.123", "`ffffffff`", "`horse001`",
         "CC BY-SA 4.0", "1,040", "12 steps of 8 samples", "a CPU", "not redistributed", note,
-        "Never trained on, and never used to choose anything: horses",
+        "Never trained on: horses",
     ):  # fmt: skip
         assert part in text, part
     sidecar = json.loads((tmp_path / "s.json").read_text("utf-8"))
@@ -287,3 +287,18 @@ def test_scores_of_another_model_are_refused(small_sizes: None, tmp_path: Path) 
         export_student(state, tmp_path, "s", [evaluation("a" * 64)])
     with pytest.raises(InputError, match="no result of"):
         export_student(state, tmp_path, "s", [{"rows": []}])
+
+
+def test_a_calibration_scales_and_shifts_the_logits(small_sizes: None, tmp_path: Path) -> None:
+    state = finished(tmp_path, "v2")
+    x = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+
+    def logits(name: str) -> np.ndarray:
+        exported = export_student(state, tmp_path / name, "s")
+        answer = Session(load_model(str(exported.onnx)), device="cpu").run(x).astype(np.float64)
+        return np.log(answer / (1.0 - answer))
+
+    plain = logits("plain")
+    state.config["calibration"] = {"scale": 2.0, "shift": 0.25}
+    np.testing.assert_allclose(logits("calibrated"), 2.0 * (plain - 0.25), atol=1e-3)
+    assert "2 · (z - 0.25)" in (tmp_path / "calibrated" / "s.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The third student: sees the whole frame at one canonical size, at a sixtieth of the work."""
+"""The student of the whole frame: inverted residuals at one canonical size."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fused(inputs: int, outputs: int, expansion: int) -> nn.Sequential:
 
 
 class Residual(nn.Module):
-    """What a block finds, added to what it was given."""
+    """A block with a residual connection."""
 
     def __init__(self, body: nn.Sequential) -> None:
         super().__init__()
@@ -73,10 +73,9 @@ class Residual(nn.Module):
 
 
 class Context(nn.Module):
-    """What the whole frame holds, told to each of its places.
+    """Squeeze-and-excitation with an added shift.
 
-    The mean over the frame shifts every place (what kind of scene it is) and gates the channels
-    (which of them speak there).
+    The mean over the frame is added at every place (the kind of scene) and gates the channels.
     Source: the gate is that of Hu, Shen, Sun, "Squeeze-and-Excitation Networks" (CVPR 2018).
     """
 
