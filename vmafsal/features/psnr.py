@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.maps.area import area_average, average_columns, axis, even_edges
+from vmafsal.maps.area import area_average, average_columns, axis, even_edges, matmul
 
 __all__ = ["SALIENT", "Psnr", "psnr"]
 
@@ -60,7 +60,9 @@ def psnr(
     def weighted(weight: NDArray[np.float64]) -> float:
         sum_of_weights = float(weight.sum())
         return (
-            _decibels(float(error @ weight) / sum_of_weights, bit_depth) if sum_of_weights else nan
+            _decibels(float((error * weight).sum()) / sum_of_weights, bit_depth)
+            if sum_of_weights
+            else nan
         )
 
     return Psnr(
@@ -94,12 +96,12 @@ def _squared_error(
         # Pieces may share a row of pixels.
         for begin in range(counted - pixels.start, len(error), 256):
             part = error[begin : begin + 256]
-            total += int((np.ones(len(part), dtype) @ part).sum(dtype=np.float64))
+            total += int(part.sum(axis=0, dtype=dtype).sum(dtype=np.float64))
         counted = pixels.stop
         if rows.is_identity:
             narrow[cells] = error
         else:
-            np.matmul(weights, error, out=narrow[cells])
+            matmul(weights, error, out=narrow[cells])
     small = average_columns(narrow, axis(even_edges(grid[1], width), dtype))
     return total, small.ravel().astype(np.float64)
 

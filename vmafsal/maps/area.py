@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def area_average(picture: NDArray[Any], rows: Axis, columns: Axis) -> NDArray[An
         return average_columns(picture.astype(rows.dtype, copy=False), columns)
     narrow = np.empty((rows.cells, picture.shape[1]), rows.dtype)
     for pixels, cells, weights in rows.pieces:
-        np.matmul(weights, picture[pixels].astype(rows.dtype, copy=False), out=narrow[cells])
+        matmul(weights, picture[pixels].astype(rows.dtype, copy=False), out=narrow[cells])
     return average_columns(narrow, columns)
 
 
@@ -103,5 +104,14 @@ def average_columns(picture: NDArray[Any], columns: Axis) -> NDArray[Any]:
         return picture
     small = np.empty((len(picture), columns.cells), columns.dtype)
     for pixels, cells, weights in columns.pieces:
-        np.matmul(picture[:, pixels], weights.T, out=small[:, cells])
+        matmul(picture[:, pixels], weights.T, out=small[:, cells])
     return small
+
+
+_BLAS = Lock()
+
+
+def matmul(left: NDArray[Any], right: NDArray[Any], out: NDArray[Any]) -> None:
+    """np.matmul, by one thread at a time: several at once can stand still in OpenBLAS."""
+    with _BLAS:
+        np.matmul(left, right, out=out)
