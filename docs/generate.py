@@ -33,7 +33,7 @@ from vmafsal.api import PYTHON_OPTIONS, extract
 from vmafsal.job import FEATURE_OPTIONS, MODEL_VARIABLE, OPTIONS
 from vmafsal.models.contract import OPERATORS
 from vmafsal.models.model import load_model
-from vmafsal.models.registry import packaged_registry
+from vmafsal.models.registry import FAMILIES, packaged_registry
 from vmafsal.picture.color import MATRICES
 
 __all__ = ["PARTS", "command_tree", "fill", "main", "pages", "same", "training_tree"]
@@ -252,9 +252,11 @@ def matrices() -> str:
 def models() -> str:
     """The packaged models, one row each."""
     registry = packaged_registry()
-    text = "| id | default | what it is | status | parameters | sees the picture | trained on |\n"
-    text += "|---|---|---|---|---|---|---|\n"
-    for entry in registry.entries:
+    text = (
+        "| id | family | default | what it is | status | parameters | sees the picture "
+        "| trained on |\n|---|---|---|---|---|---|---|---|\n"
+    )
+    for entry in sorted(registry.entries, key=lambda one: list(FAMILIES).index(one.family)):
         model = load_model(entry.id)
         policy = model.policy
         sight = (
@@ -266,6 +268,7 @@ def models() -> str:
         )
         cells = (
             f"[`{entry.id}`](../model/tiny/{Path(entry.onnx).stem}.md)",
+            entry.family,
             "yes" if entry.id == registry.default else "",
             model.sidecar.description,
             entry.status,
@@ -350,7 +353,6 @@ PARTS: dict[str, Callable[[], str]] = {
     **{
         f"{'score' if name == 'vmafsal' else name.split()[-1]}-options": partial(options, command)
         for name, command in command_tree().items()
-        if name != "vmafsal models"
     },
     "feature-options": feature_options,
     "extract-signature": extract_signature,

@@ -16,7 +16,7 @@ from tests.networks import convolution, node, save, student, u2netp
 from vmafsal.cli.app import app
 from vmafsal.models.add import add_file
 from vmafsal.models.model import load_model
-from vmafsal.models.registry import packaged_registry
+from vmafsal.models.registry import FAMILIES, packaged_registry
 from vmafsal.verify import verify
 
 TINY = ROOT / "model" / "tiny"
@@ -35,8 +35,36 @@ def test_the_list_holds_every_model() -> None:
     for entry in registry.entries:
         assert entry.id in words
     assert "yes" in words
-    for heading in ("parameters", "operators", "sha256", "trained on", "IoU on record"):
+    for heading in ("family", "parameters", "operators", "sha256", "trained on", "IoU on record"):
         assert heading in words
+    # By family: the placeholder stands first in the registry, and last here.
+    assert words.index("saliency_student_v3") < words.index("mobilesal_placeholder_v0")
+
+
+def test_the_list_as_json_names_each_models_family(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMAFSAL_MODELS", str(tmp_path / "models"))
+    for name in ("mine", "broken"):
+        add_file(student(tmp_path / f"{name}.onnx"), lambda model: None)
+    (tmp_path / "models" / "broken" / "broken.onnx").write_bytes(b"damaged")
+    # A record of before the field.
+    record = tmp_path / "models" / "mine" / "added.json"
+    fields = json.loads(record.read_text())
+    assert fields.pop("family") == "external"
+    record.write_text(json.dumps(fields))
+    code, out, err = invoke("--json")
+    assert (code, err) == (0, "")
+    listed = {row["id"]: row for row in json.loads(out)}
+    assert listed["saliency_student_v3"]["family"] == "salient-object"
+    assert listed["saliency_student_v3"]["default"] is True
+    assert listed["mobilesal_placeholder_v0"]["family"] == "placeholder"
+    assert listed["mine"]["family"] == "external"
+    assert listed["mine"]["sha256"] == load_model("mine").digest
+    assert listed["broken"]["status"] == "damaged"
+    assert list(listed) == sorted(
+        listed, key=lambda one: list(FAMILIES).index(listed[one]["family"] or "placeholder")
+    )
 
 
 def test_show() -> None:
@@ -63,7 +91,7 @@ def test_add_list_verify_score_remove(
     assert (code, err) == (0, "")
     assert "model_path=small" in out
     words = " ".join(invoke()[1].replace("│", " ").split())
-    assert "small added not on record" in words
+    assert "small external added not on record" in words
     assert "Add it with: vmafsal models add u2netp" in words
     assert "ok     small: trial run" in invoke("verify", "small")[1]
     scored = CliRunner().invoke(
@@ -160,6 +188,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a missing key": (
         lambda folder: edit(folder / "registry.json", lambda r: r["models"][0].pop("license")),
+        "schema",
+    ),
+    "an unknown family": (
+        lambda folder: edit(folder / "registry.json", lambda r: r["models"][0].update(family="x")),
         "schema",
     ),
     "no JSON": (lambda folder: (folder / "registry.json").write_text("{"), "schema"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-_FIGURES = {"iou": "IoU", "mae": "MAE", "max_f": "max F", "mean_error": "mean error"}
+_FIGURES = {
+    "iou": "IoU",
+    "mae": "MAE",
+    "max_f": "max F",
+    "mean_error": "mean error",
+    "cc": "CC",
+    "kl": "KL",
+    "sim": "SIM",
+    "nss": "NSS",
+    "auc_judd": "AUC-Judd",
+    "auc_shuffled": "shuffled AUC",
+}
 
 
 def app(sentences: Callable[[Any], Any]) -> typer.Typer:
@@ -35,21 +47,31 @@ def app(sentences: Callable[[Any], Any]) -> typer.Typer:
     return group
 
 
-def list_models(context: typer.Context) -> None:
-    """List the packaged and the added models.
+def list_models(
+    context: typer.Context,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the list as JSON instead of a table.")
+    ] = False,
+) -> None:
+    """List the packaged and the added models, by family.
 
     Example: vmafsal models
     """
     if context.invoked_subcommand is not None:
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from vmafsal.models.added import added_ids
     from vmafsal.models.registry import packaged_registry
 
     registry, added = packaged_registry(), added_ids()
+    if as_json:
+        listed = [_described(one, registry.default) for one in (*registry.ids, *added)]
+        listed.sort(key=lambda row: _place(row["family"]))
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)
@@ -57,6 +79,7 @@ def list_models(context: typer.Context) -> None:
         model_id: _facts(model_id, model_id == registry.default)
         for model_id in (*registry.ids, *added)
     }
+    facts = dict(sorted(facts.items(), key=lambda pair: _place(pair[1]["family"])))
     headings = list(next(iter(facts.values())))
     if console.width >= 160:
         table = Table("id", *headings)
@@ -89,6 +112,7 @@ def _facts(model_id: str, is_default: bool) -> dict[str, str]:
         wrong = str(error)
     entry = model.entry if model else None
     return {
+        "family": entry.family if entry else "",
         "default": "yes" if is_default else "",
         "status": entry.status if entry else "damaged",
         "licence": entry.license if entry else "",
@@ -97,6 +121,39 @@ def _facts(model_id: str, is_default: bool) -> dict[str, str]:
         "trained on": _trained_on(model) if model else "",
         "IoU on record": (_summary(model) or "none") if model else "",
         "sha256": model.digest if model else "",
+    }
+
+
+def _place(family: str | None) -> int:
+    """Where a family stands in the list; damaged models come last."""
+    from vmafsal.models.registry import FAMILIES
+
+    families = list(FAMILIES)
+    return families.index(family) if family in families else len(families)
+
+
+def _described(model_id: str, default: str) -> dict[str, Any]:
+    """A model as `--json` prints it; of a damaged one, its id and what is wrong."""
+    from vmafsal.models.model import load_model
+
+    try:
+        model = load_model(model_id)
+    except ModelError as error:
+        return {"id": model_id, "family": None, "status": "damaged", "error": str(error)}
+    entry = model.entry
+    assert entry is not None
+    return {
+        "id": model.id,
+        "family": entry.family,
+        "status": entry.status,
+        "default": model_id == default,
+        "description": model.sidecar.description,
+        "license": entry.license,
+        "source": entry.source,
+        "parameters": _parameters(model),
+        "trained_on": list(model.sidecar.trained_on),
+        "file": str(model.path),
+        "sha256": model.digest,
     }
 
 
@@ -117,6 +174,7 @@ def show(
         "file": str(loaded.path),
         "sha256": loaded.digest,
         "status": loaded.entry.status if loaded.entry else "not in the registry",
+        "family": loaded.entry.family if loaded.entry else "",
         "licence": loaded.entry.license if loaded.entry else "not on record",
         "source": loaded.entry.source if loaded.entry else "",
         "parameters": f"{_parameters(loaded):,}",

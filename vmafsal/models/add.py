@@ -175,6 +175,7 @@ def _finish(onnx: Path, trial: Trial, *, license: str, source: str) -> None:
         smoke=False,
         status="added",
         source=source,
+        family="external",
     )
     _write_json(onnx.with_name(RECORD), asdict(entry))
 

@@ -14,6 +14,7 @@ from vmafsal.models.fields import known_keys, object_field, read_object, text, w
 from vmafsal.models.sidecar import is_model_id, parse_sidecar
 
 __all__ = [
+    "FAMILIES",
     "Entry",
     "External",
     "Registry",
@@ -21,6 +22,16 @@ __all__ = [
     "parse_entry",
     "read_registry",
 ]
+
+
+FAMILIES = {
+    "salient-object": "marks the objects that stand out",
+    "gaze": "predicts where people look, learnt from eye fixations",
+    "distilled": "answers as a saliency model of the literature, learnt from its maps",
+    "external": "made elsewhere and added by a person",
+    "placeholder": "has learnt nothing",
+}
+"""What a model's map stands for, in the order of lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,8 @@ class Entry:
     """production, superseded or smoke; added for one that a person added."""
     source: str = ""
     """Where its weights come from; "" for the project's own."""
+    family: str = "salient-object"
+    """One of FAMILIES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +173,7 @@ def parse_entry(raw: object, where: str) -> Entry:
     Raises:
         ValueError: naming the field that is wrong.
     """
-    entry = _fields(raw, where, Entry, optional=("source",))
+    entry = _fields(raw, where, Entry, optional=("source", "family"))
     for name in ("kind", "status"):
         text(entry[name], f"{where}.{name}")
     whole_number(entry["opset"], f"{where}.opset")
@@ -169,6 +182,10 @@ def parse_entry(raw: object, where: str) -> Entry:
     onnx = text(entry["onnx"], f"{where}.onnx")
     if not is_model_id(onnx.removesuffix(".onnx")):
         raise ValueError(f"{where}.onnx is the name of a file in the same folder")
+    # Records that are older than the field have none.
+    default = "external" if entry["status"] == "added" else "salient-object"
+    if text(entry.setdefault("family", default), f"{where}.family") not in FAMILIES:
+        raise ValueError(f"{where}.family is one of {', '.join(FAMILIES)}")
     return Entry(**entry)
 
 
