@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -23,8 +24,10 @@ __all__ = [
     "BORDER",
     "KEEP_OUT",
     "UNREADABLE_SHARE",
+    "OnDisk",
     "Pair",
     "find_pictures",
+    "image_folder",
     "images_in",
     "kept_out",
     "open_image",
@@ -43,6 +46,18 @@ UNREADABLE_SHARE = 0.01
 """More pictures than this share that cannot be read stop a run."""
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+class OnDisk(Protocol):
+    """A picture with what belongs to it, still on disk."""
+
+    @property
+    def stem(self) -> str:
+        """The name that they share."""
+
+    @property
+    def files(self) -> list[Path]:
+        """The picture and what belongs to it."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,17 @@ def _layout(root: Path) -> tuple[Path, Path | None]:
             "with masks/ where there are some."
         )
     return images, masks if masks.is_dir() else None
+
+
+def image_folder(root: Path) -> Path:
+    """The folder of pictures inside a data set.
+
+    Raises:
+        InputError: if the folder is missing or has none of the layouts.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; it should hold pictures and labels.")
+    return _layout(root)[0]
 
 
 def find_pictures(root: Path, teacher: Path | None = None) -> list[Pair]:
@@ -134,7 +160,7 @@ def kept_out(stem: str, every: int = KEEP_OUT) -> bool:
     return every > 0 and int(hashlib.sha1(stem.encode()).hexdigest(), 16) % every == 0
 
 
-def pairs_digest(pairs: Iterable[Pair]) -> str:
+def pairs_digest(pairs: Iterable[OnDisk]) -> str:
     """SHA-256 over the names and contents of every file, in order: which data a run has seen."""
     digest = hashlib.sha256()
     for pair in pairs:

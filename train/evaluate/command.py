@@ -1,4 +1,4 @@
-"""The command `evaluate`: models on pictures with masks, and maps that are on disk already."""
+"""The command `evaluate`: models on pictures with masks or with fixations, and maps on disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from train.evaluate.gaze import evaluate_gaze, gaze_table, open_sources
+from train.evaluate.gaze_sets import open_gaze_sets
 from train.evaluate.models import Evaluated, parse_short_sides
 from train.evaluate.predict import Predictor
 from train.evaluate.scores import markdown_table, model_labels
@@ -109,20 +111,91 @@ def evaluate(
 
 def _report(document: dict[str, Any], json_path: Path | None, markdown_path: Path | None) -> None:
     rows = document["results"]
+    gaze = "cc" in rows[0]
     for described in document["data"]:
         for sentence in described["left_out"]:
             typer.echo(f"{described['data']}: left out: {sentence}", err=True)
-    table = markdown_table(rows)
+    table = gaze_table(rows) if gaze else markdown_table(rows)
     typer.echo(table, nl=False)
     for row, label in zip(rows, model_labels(rows), strict=True):
         typer.echo(
-            f"worst IoU of {label} at {row['short_side']} on {row['data']}: "
+            f"worst {'CC' if gaze else 'IoU'} of {label} at {row['short_side']} on {row['data']}: "
             + ", ".join(row["worst"][:5])
         )
     if markdown_path is not None:
         write_whole(markdown_path, table)
     if json_path is not None:
         write_whole(json_path, json.dumps(document, indent=1) + "\n")
+
+
+@app.command("gaze")
+def gaze(
+    models: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            metavar="X",
+            help="ONNX file, registry id, classic:NAME (a model of train/teachers), or centre; "
+            "may be repeated.",
+        ),
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="DIR", help="Folder with images/, maps/ and maybe fixations/; may be repeated."
+        ),
+    ],
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Compare with these maps of the same stems, such as a teacher's, not with maps/.",
+        ),
+    ] = None,
+    short_side: Annotated[
+        str,
+        typer.Option(
+            metavar="native|model|N,...",
+            help="Sizes to run networks at: the picture's own, the sidecar's, or a short side in "
+            "pixels.",
+        ),
+    ] = "model",
+    only_kept_out: Annotated[
+        bool, typer.Option("--kept-out", help="Only the tenth of stems that training leaves out.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many pictures of each set, evenly spread.")
+    ] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="All figures, image by image.")
+    ] = None,
+    markdown_path: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="The table.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of ONNX Runtime on the CPU.")] = 2,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "cpu",
+) -> None:
+    """Evaluate models on where people look: CC, KL, SIM, NSS, AUCs and information gain.
+
+    Maps are compared at each picture's own size. docs/evaluation.md has the rules.
+
+    Examples:
+
+        python -m train evaluate gaze --model saliency_student_v3 --model centre --data gaze_osie
+
+        python -m train evaluate gaze --model classic:gbvs --data gaze_osie --kept-out --json a.json
+
+        python -m train evaluate gaze --model s.onnx --data photos --truth labels/photos/maps
+    """
+    check_outputs((json_path, markdown_path))
+    sources, inputs = open_sources(models, parse_short_sides(short_side), threads, device)
+    sets = open_gaze_sets(data, only_kept_out, limit, truth)
+    inputs += [path for found in sets.values() for looked in found.every for path in looked.files]
+    check_outputs((json_path, markdown_path), inputs)
+    settings = {"short_side": short_side, "limit": limit, "device": device, "threads": threads}
+    with progress_bar() as progress:
+        document = evaluate_gaze(sources, sets, only_kept_out, settings, progress)
+    _report(document, json_path, markdown_path)
 
 
 @app.command("maps")

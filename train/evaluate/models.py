@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from train.data import UNREADABLE_SHARE, Pair, find_pictures, kept_out, read_rgb
-from train.evaluate.predict import Predictor, ShortSide, resize_map
+from train.data import UNREADABLE_SHARE, OnDisk, Pair, find_pictures, kept_out, read_rgb
+from train.evaluate.predict import MapSource, Predictor, ShortSide, resize_map
 from train.evaluate.scores import per_image, summarise
 from train.maps import read_mask
 from train.output import Progress, silent
@@ -18,16 +18,23 @@ from vmafsal.errors import InputError, UsageError
 from vmafsal.metrics.salient_object import BLOCK_SIZES, ImageScores, score_map
 
 __all__ = [
+    "WORST",
     "Evaluated",
+    "choose",
     "evaluate_models",
     "note_left_out",
     "open_pairs",
     "parse_short_sides",
     "refuse_other_aspect",
+    "result_facts",
     "result_row",
 ]
 
-_WORST = 10
+WORST = 10
+"""So many of the worst images are named in a result."""
+
+
+T = TypeVar("T", bound=OnDisk)
 
 
 @dataclass
@@ -40,13 +47,18 @@ class Evaluated:
 
     def facts(self, data: str, only_kept_out: bool) -> dict[str, Any]:
         """What was evaluated on what, as a result row carries it."""
-        return {
-            "model": self.predictor.model.id,
-            "sha256": self.predictor.model.sha256,
-            "data": data,
-            "kept_out": only_kept_out,
-            "short_side": self.predictor.runs_at,
-        }
+        return result_facts(self.predictor, data, only_kept_out)
+
+
+def result_facts(source: MapSource, data: str, only_kept_out: bool) -> dict[str, Any]:
+    """What was evaluated on what, as a result row carries it."""
+    return {
+        "model": source.id,
+        "sha256": source.sha256,
+        "data": data,
+        "kept_out": only_kept_out,
+        "short_side": source.runs_at,
+    }
 
 
 def parse_short_sides(text: str) -> tuple[ShortSide, ...]:
@@ -82,7 +94,13 @@ def open_pairs(root: Path, only_kept_out: bool = False, limit: int | None = None
     Raises:
         InputError: if there is no such picture.
     """
-    pairs = find_pictures(root)
+    return choose(find_pictures(root), root, only_kept_out, limit)
+
+
+def choose(
+    pairs: list[T], root: Path, only_kept_out: bool = False, limit: int | None = None
+) -> list[T]:
+    """The pictures of a set that are to be evaluated; the arguments are those of open_pairs."""
     if only_kept_out:
         pairs = [pair for pair in pairs if kept_out(pair.stem)]
         if not pairs:
@@ -178,7 +196,7 @@ def result_row(
         **facts,
         "intervals": "sequences" if by_sequence else "images",
         **summarise(scores, [_sequence(stem) for stem in stems] if by_sequence else None),
-        "worst": [stems[i] for i in order[:_WORST]],
+        "worst": [stems[i] for i in order[:WORST]],
         "images": [per_image(stem, score) for stem, score in zip(stems, scores, strict=True)],
     }
 

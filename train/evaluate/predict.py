@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,29 @@ from vmafsal.video.frame import Frame
 if TYPE_CHECKING:
     from vmafsal.models.model import Model
 
-__all__ = ["Predictor", "ShortSide", "resize_map"]
+__all__ = ["MapSource", "Predictor", "ShortSide", "resize_map"]
 
 ShortSide = int | Literal["native", "model"]
 """In pixels; "native" is the picture's own size, "model" what the model's sidecar asks for."""
+
+
+class MapSource(Protocol):
+    """Anything that answers a picture with a map, and can be named in a result."""
+
+    @property
+    def id(self) -> str:
+        """What results call it."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Of its file; None where there is none."""
+
+    @property
+    def runs_at(self) -> str | int:
+        """The short side in pixels, "native", or "HxW"."""
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """From uint8 [H, W, 3] to float32 [h, w], the larger the more salient."""
 
 
 class Predictor:
@@ -49,6 +68,16 @@ class Predictor:
         session = Session(model, device=device, threads=threads, fused=False)
         self._network = Network(session, self.policy)
         self._prepare = Preparer(self._network.view, 1)
+
+    @property
+    def id(self) -> str:
+        """The model's id."""
+        return self.model.id
+
+    @property
+    def sha256(self) -> str:
+        """Of the model's file."""
+        return self.model.sha256
 
     @property
     def provider(self) -> str:

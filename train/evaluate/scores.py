@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from vmafsal.metrics.salient_object import ImageScores
 
-__all__ = ["RESAMPLES", "markdown_table", "model_labels", "per_image", "summarise"]
+__all__ = [
+    "RESAMPLES",
+    "SEED",
+    "markdown_table",
+    "model_labels",
+    "per_image",
+    "rounded",
+    "summarise",
+    "summarise_values",
+    "table_of",
+]
 
 RESAMPLES = 2000
 SEED = 42
@@ -75,6 +85,41 @@ def summarise(
     return result
 
 
+def rounded(value: float) -> float | None:
+    """A figure as results hold it; None for NaN, which JSON does not know."""
+    return None if np.isnan(value) else round(float(value), _DIGITS)
+
+
+def summarise_values(values: Mapping[str, Sequence[float]], seed: int = SEED) -> dict[str, Any]:
+    """Mean, standard deviation over images and bootstrap 95 % interval of each metric.
+
+    Args:
+        values: of each metric, one an image, at least one; NaN where an image has none, which is
+            left out of that metric.
+        seed: of the resampling, which is that of summarise.
+    Returns:
+        `n`, and of each metric `<name>`, `<name>_std` (divisor n) and `<name>_ci`; None where no
+        image has a value.
+    """
+    count = len(next(iter(values.values())))
+    weights = _resample_weights(list(map(str, range(count))), seed)
+    result: dict[str, Any] = {"n": count}
+    for name, all_values in values.items():
+        there = ~np.isnan(np.asarray(all_values, np.float64))
+        known = np.asarray(all_values, np.float64)[there]
+        if not len(known):
+            result |= {name: None, f"{name}_std": None, f"{name}_ci": None}
+            continue
+        shares = weights[:, there]
+        # A resample may hold none of the images that have a value.
+        drawn = shares.sum(axis=1)
+        resampled = (shares @ known)[drawn > 0] / drawn[drawn > 0]
+        result[name] = rounded(known.mean())
+        result[f"{name}_std"] = rounded(known.std())
+        result[f"{name}_ci"] = [rounded(end) for end in np.percentile(resampled, (2.5, 97.5))]
+    return result
+
+
 def _ratio(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     intersection, union = counts.T
     return np.where(union > 0, intersection / np.where(union > 0, union, 1.0), 1.0)
@@ -130,6 +175,23 @@ def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
         if key.startswith("block_iou_") and key.removeprefix("block_iou_").isdigit()
     )
     columns = (*_COLUMNS, *((f"IoU {size}²", f"block_iou_{size}") for size in blocks))
+    return table_of(rows, columns, ("iou", "mae", "mean_error"))
+
+
+def table_of(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[tuple[str, str]],
+    with_interval: Sequence[str],
+    with_deviation: Sequence[str] = (),
+) -> str:
+    """A Markdown table, one line a result.
+
+    Args:
+        rows: as markdown_table takes them.
+        columns: heading and key of each figure.
+        with_interval: keys that are shown with their interval.
+        with_deviation: keys that are shown with their standard deviation.
+    """
     titles = ["data", "n", "model", "short side", *(title for title, _ in columns)]
     lines = [
         "| " + " | ".join(titles) + " |",
@@ -138,8 +200,13 @@ def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     for row, label in zip(rows, model_labels(rows), strict=True):
         cells = [row["data"], f"{row['n']:,}", label, str(row["short_side"])]
         for _, key in columns:
+            if row[key] is None:
+                cells.append("–")
+                continue
             cell = f"{row[key]:.3f}"
-            if key in ("iou", "mae", "mean_error"):
+            if key in with_deviation:
+                cell += f" ± {row[f'{key}_std']:.3f}"
+            if key in with_interval:
                 low, high = row[f"{key}_ci"]
                 cell += f" [{low:.3f}, {high:.3f}]"
             cells.append(cell)

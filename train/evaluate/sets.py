@@ -24,7 +24,7 @@ from train.provenance import provenance
 from vmafsal.errors import InputError, UsageError
 from vmafsal.metrics.salient_object import ImageScores, score_map
 
-__all__ = ["SCHEMA", "evaluate_maps_on_disk", "evaluate_sets", "open_sets"]
+__all__ = ["SCHEMA", "document_of", "evaluate_maps_on_disk", "evaluate_sets", "open_sets"]
 
 SCHEMA = "vmafsal-evaluation/1"
 
@@ -82,7 +82,7 @@ def evaluate_sets(
         ]
         if evaluated is not None:
             evaluated[name] = results
-    return _document(rows, described, {**(settings or {}), "kept_out": only_kept_out})
+    return document_of(rows, described, {**(settings or {}), "kept_out": only_kept_out})
 
 
 def evaluate_maps_on_disk(
@@ -128,7 +128,7 @@ def evaluate_maps_on_disk(
         "short_side": "as given",
     }
     rows = [result_row(facts, stems, scores, by_sequence)]
-    return _document(rows, [{**described, "pairs": len(pairs)}], {"pred": str(pred)})
+    return document_of(rows, [{**described, "pairs": len(pairs)}], {"pred": str(pred)})
 
 
 def _describe(
@@ -143,9 +143,10 @@ def _describe(
     }
 
 
-def _document(
+def document_of(
     rows: list[dict[str, Any]], described: list[dict[str, Any]], settings: dict[str, Any]
 ) -> dict[str, Any]:
+    """An evaluation as `--json` writes it: rows of results, their data, and where it comes from."""
     return {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
