@@ -88,6 +88,17 @@ def test_error_is_averaged_down_to_the_map() -> None:
     )
 
 
+@pytest.mark.parametrize("bits", [8, 10, 16])
+def test_sums_stay_exact_where_cells_are_high_and_errors_great(bits: int) -> None:
+    # 40 rows of cells, each of 27.5 rows of pixels: neighbours share one.
+    random = np.random.default_rng(5)
+    reference, distorted = random.integers(0, 1 << bits, (2, 1100, 6)).astype(np.uint16)
+    error = int(((reference.astype(np.int64) - distorted) ** 2).sum())
+    found = psnr(reference, distorted, np.ones((40, 3), np.float32), bits)
+    assert found.psnr_y == 10 * log10(((1 << bits) - 1) ** 2 / (error / reference.size))
+    assert found.psnr_y_saliency == pytest.approx(found.psnr_y, abs=1e-5)
+
+
 def test_map_larger_than_the_picture_is_averaged_down() -> None:
     reference, distorted, _ = pictures(20, 30, 8)
     saliency = np.random.default_rng(3).random((20, 30), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmafsal.maps.area import Axis, area_average, block_edges, even_edges
+from vmafsal.maps.area import Axis, area_average, block_edges, even_edges, product
 
 
 def average(picture: np.ndarray, rows: tuple[float, ...], columns: tuple[float, ...]) -> np.ndarray:
@@ -51,3 +51,13 @@ def test_grid_of_the_pictures_own_size_changes_nothing() -> None:
     picture = np.random.default_rng(3).random((11, 13)).astype(np.float32)
     same = area_average(picture, Axis(even_edges(11, 11)), Axis(even_edges(13, 13)))
     assert np.array_equal(same, picture)
+
+
+@pytest.mark.parametrize("shape", [(8, 45, 1920), (1080, 96, 8), (3, 70_000, 5), (2, 3, 4)])
+def test_a_product_in_parts_is_the_product(shape: tuple[int, int, int]) -> None:
+    rows, inner, columns = shape
+    random = np.random.default_rng(4)
+    left, right = random.random((rows, inner)), random.random((columns, inner)).T
+    out = np.full((rows, columns), np.nan)
+    product(left, right, out)
+    assert np.allclose(out, left @ right, rtol=1e-12)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from math import log10, nan
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.maps.area import area_average, average_columns, axis, even_edges, matmul
+from vmafsal.maps.area import Axis, area_average, average_columns, axis, even_edges, product
 
 __all__ = ["SALIENT", "Psnr", "psnr"]
 
 SALIENT = 0.5
 """Saliency from which a pixel of the map counts as salient."""
+
+_CELLS = 3
+# Rows of cells of one matrix product. With the row that sums they make 4, as many as BLAS computes
+# at once, and few enough that a product of 1080p is one call.
+_FEWEST_ROWS = 8
+# Rows of pixels whose squares float32 must be able to sum exactly; else float64 is used.
 
 
 class Psnr(NamedTuple):
@@ -55,21 +63,20 @@ def psnr(
     grid = min(height, saliency.shape[0]), min(width, saliency.shape[1])
     total, error = _squared_error(reference, distorted, grid, bit_depth)
     weights = _brought_to(saliency, grid).ravel().astype(np.float64)
-    salient = (weights >= SALIENT).astype(np.float64)
+    salient = weights >= SALIENT
 
-    def weighted(weight: NDArray[np.float64]) -> float:
-        sum_of_weights = float(weight.sum())
+    def weighted(weight: NDArray[np.float64], total: float) -> float:
+        # Not by BLAS, which would divide so long a sum among threads of its own.
         return (
-            _decibels(float((error * weight).sum()) / sum_of_weights, bit_depth)
-            if sum_of_weights
-            else nan
+            _decibels(float(np.einsum("i,i", error, weight)) / total, bit_depth) if total else nan
         )
 
+    count = int(np.count_nonzero(salient))
     return Psnr(
         _decibels(total / (height * width), bit_depth),
-        weighted(weights),
-        weighted(salient),
-        weighted(1 - salient),
+        weighted(weights, float(weights.sum())),
+        weighted(salient.astype(np.float64), count),
+        weighted((~salient).astype(np.float64), salient.size - count),
     )
 
 
@@ -81,29 +88,73 @@ def _squared_error(
     Returns:
         the sum, and float64 [cells] of the grid row by row.
     """
-    # A sum of 256 squares of 8 bits is a whole number below 2^24, which float32 holds exactly.
-    dtype = np.float32 if bit_depth <= 8 else np.float64
     height, width = reference.shape
-    rows = axis(even_edges(grid[0], height), dtype)
-    narrow = np.empty((grid[0], width), dtype)
-    total = counted = 0
-    for pixels, cells, weights in rows.pieces:
+    bands = _bands(grid[0], height, bit_depth)
+    # One set of buffers, which stays in cache.
+    larger, smaller = np.empty((2, bands.longest, width), reference.dtype)
+    squares = np.empty((bands.longest, width), bands.dtype)
+    sums = np.empty((len(bands.cells) + len(bands.counts), width), bands.dtype)
+    for pixels, rows, weights in bands.pieces:
+        length = pixels.stop - pixels.start
+        high, low, error = larger[:length], smaller[:length], squares[:length]
         # Unsigned samples: the larger minus the smaller cannot wrap round.
-        larger = np.maximum(reference[pixels], distorted[pixels])
-        larger -= np.minimum(reference[pixels], distorted[pixels])
-        error = larger.astype(dtype)
-        error *= error
-        # Pieces may share a row of pixels.
-        for begin in range(counted - pixels.start, len(error), 256):
-            part = error[begin : begin + 256]
-            total += int(part.sum(axis=0, dtype=dtype).sum(dtype=np.float64))
+        np.maximum(reference[pixels], distorted[pixels], out=high)
+        np.minimum(reference[pixels], distorted[pixels], out=low)
+        np.subtract(high, low, out=high)
+        np.copyto(error, high)
+        np.multiply(error, error, out=error)
+        product(weights, error, out=sums[rows])
+    total = sum(int(one) for one in sums[bands.counts].sum(axis=1, dtype=np.float64))
+    small = average_columns(sums, axis(even_edges(grid[1], width), bands.dtype))
+    return total, small[bands.cells].ravel().astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bands:
+    """A picture in bands, with the weights that make rows of sums of a band's rows of pixels."""
+
+    dtype: Any
+    pieces: list[tuple[slice, slice, NDArray[Any]]]
+    """(pixels, rows of sums, weights [rows, pixels]) of each band."""
+    cells: NDArray[np.intp]
+    """The rows of sums that are means over the cells of the grid, in order."""
+    counts: NDArray[np.intp]
+    """The others: plain sums, in which each row of pixels counts once."""
+
+    @property
+    def longest(self) -> int:
+        """Rows of pixels of the highest band."""
+        return max(pixels.stop - pixels.start for pixels, _, _ in self.pieces)
+
+
+@lru_cache(maxsize=64)
+def _bands(cells: int, height: int, bit_depth: int) -> _Bands:
+    """The bands of a grid with so many rows of cells.
+
+    Plain sums are exact: each has so few rows that it stays below 2^24 in float32, or 2^53 in
+    float64, up to where these types hold every whole number.
+    """
+    greatest = ((1 << bit_depth) - 1) ** 2
+    dtype, digits = (np.float32, 24) if (1 << 24) // greatest >= _FEWEST_ROWS else (np.float64, 53)
+    most = (1 << digits) // greatest
+    pieces: list[tuple[slice, slice, NDArray[Any]]] = []
+    means: list[int] = []
+    counts: list[int] = []
+    first = counted = 0
+    for pixels, _, weights in Axis(even_edges(cells, height), dtype, _CELLS).pieces:
+        length = pixels.stop - pixels.start
+        # Neighbours may share a row of pixels.
+        begins = range(counted - pixels.start, length, most)
+        ones = np.zeros((len(begins), length), dtype)
+        for row, begin in zip(ones, begins, strict=True):
+            row[begin : begin + most] = 1
         counted = pixels.stop
-        if rows.is_identity:
-            narrow[cells] = error
-        else:
-            matmul(weights, error, out=narrow[cells])
-    small = average_columns(narrow, axis(even_edges(grid[1], width), dtype))
-    return total, small.ravel().astype(np.float64)
+        rows = np.concatenate([weights, ones])
+        means += range(first, first + len(weights))
+        counts += range(first + len(weights), first + len(rows))
+        pieces.append((pixels, slice(first, first + len(rows)), rows))
+        first += len(rows)
+    return _Bands(dtype, pieces, np.array(means), np.array(counts))
 
 
 def _brought_to(saliency: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:
