@@ -1,4 +1,4 @@
-"""Eye-fixation metrics: hand-computed values, known limits, and pysaliency where it is there."""
+"""Eye-fixation metrics: hand-computed values and known limits."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 pytest.importorskip("scipy")
 
+from tests.peer_package import python_with
 from vmafsal.metrics.salient_object import (
     adaptive_threshold,
     block_counts,
@@ -243,19 +242,7 @@ json.dump(answers, sys.stdout)
 def peer_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Python of a venv of its own with pysodmetrics, which pins an older numpy than ours."""
     folder = tmp_path_factory.mktemp("pysodmetrics")
-    venv.create(folder, with_pip=True)
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    wanted = (["--no-deps", "pysodmetrics==1.6.2"], ["numpy<2.3.5", "scipy<2"])
-    for packages in wanted:
-        done = subprocess.run(
-            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
-            pytest.skip(f"pysodmetrics cannot be installed here: {reason}")
-    return python
+    return python_with(folder, ["--no-deps", "pysodmetrics==1.6.2"], ["numpy<2.3.5", "scipy<2"])
 
 
 def test_equal_to_pysodmetrics(peer_python: Path, tmp_path: Path) -> None:

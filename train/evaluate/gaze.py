@@ -16,6 +16,7 @@ from train.evaluate.gaze_sets import (
     GazeSet,
     Looked,
     Survey,
+    fixations_of,
     generator,
     pixels,
     read_density,
@@ -161,8 +162,8 @@ def _evaluate(
             rgb = read_rgb(looked.image)
             density = read_density(looked.density)
             refuse_other_aspect(looked.image, rgb.shape, looked.density, density.shape)
-            if looked.points is not None and looked.stem not in known.points:
-                raise InputError(f"{looked.points} cannot be read as fixations.")
+            if not gaze_set.by_teacher and looked.stem not in known.points:
+                fixations_of(looked, density)  # says what is wrong with them
         except InputError as error:
             note_left_out(left_out, error, len(gaze_set.chosen))
             continue

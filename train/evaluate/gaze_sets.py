@@ -31,6 +31,7 @@ __all__ = [
     "Looked",
     "Survey",
     "draw_points",
+    "fixations_of",
     "generator",
     "open_gaze_sets",
     "pixels",
@@ -275,7 +276,7 @@ def survey(gaze_set: GazeSet) -> Survey:
         try:
             density = read_density(looked.density)
             if not gaze_set.by_teacher:
-                shares, outside = _points(looked, density)
+                shares, outside = fixations_of(looked, density)
                 found.points[looked.stem] = shares
                 found.outside += outside
         except InputError:
@@ -296,8 +297,12 @@ def survey(gaze_set: GazeSet) -> Survey:
     return found
 
 
-def _points(looked: Looked, density: NDArray[np.float32]) -> tuple[Shares, int]:
-    """The fixations of a picture, and how many were left out."""
+def fixations_of(looked: Looked, density: NDArray[np.float32]) -> tuple[Shares, int]:
+    """The fixations of a picture, and how many lie outside it and were left out.
+
+    Raises:
+        InputError: if a file of them cannot be read.
+    """
     if looked.points is None:
         return draw_points(density, looked.stem), 0
     points = read_points(looked.points)
