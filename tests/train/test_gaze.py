@@ -159,7 +159,7 @@ def test_a_teachers_maps_as_truth(corpus: Path, model: Path, tmp_path: Path) -> 
     assert document["data"][0]["truth"] == str(tmp_path / "labels" / "maps")
     assert student["cc"] > 0.9999
     assert student["kl"] < 0.01  # of two small values the ratio counts
-    assert student["sim"] > 0.998
+    assert student["sim"] > 0.99
     assert student["cc_std"] < 1e-4
     assert centre["cc"] < 0.9
     # Nobody looked: there is nothing to draw fixations from.
