@@ -6,15 +6,18 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from train.card import card
-from train.data import pairs_digest
-from train.evaluate.models import evaluate_models, open_pairs, result_row
+from train.evaluate.gaze import evaluate_gaze
+from train.evaluate.gaze_sets import open_gaze_sets
+from train.evaluate.models import open_pairs
 from train.evaluate.predict import Predictor
+from train.evaluate.sets import evaluate_sets
 from train.output import Progress, check_outputs, progress_bar, silent
 from train.provenance import provenance
 from vmafsal.errors import InputError, UsageError, VmafsalError
@@ -151,35 +154,48 @@ def check_scores(
     """
     name = root.resolve().name
     # An entry without these keys has failed the schema already.
+    # Agreement with a teacher is passed over: its maps are not part of a set.
     recorded = [
         (model, score)
         for model in models
         for score in model.sidecar.scores
-        if score.get("data") == name and {"short_side", "n"} <= score.keys()
+        if score.get("data") == name
+        and {"short_side", "n"} <= score.keys()
+        and score.get("truth") != "maps"
     ]
     if not recorded:
         yield Check(name, "scores", False, "no sidecar records a score on this set"), None
-    for only_kept_out in (False, True):
-        chosen = [pair for pair in recorded if bool(pair[1].get("kept_out")) == only_kept_out]
+    for only_kept_out, gaze in product((False, True), (False, True)):
+        chosen = [
+            (model, score)
+            for model, score in recorded
+            if bool(score.get("kept_out")) == only_kept_out
+            and (score.get("truth") == "fixations") == gaze
+        ]
         if not chosen:
             continue
-        pairs = open_pairs(root, only_kept_out)
         predictors = [
             # A model of one size takes no other, and "HxW" stands in its scores.
             Predictor(model, "model" if model.policy.size else score["short_side"], threads)
             for model, score in chosen
         ]
-        evaluated, _ = evaluate_models(predictors, pairs, progress=progress, what=name)
-        for (model, score), result in zip(chosen, evaluated, strict=True):
-            row = result_row(result.facts(name, only_kept_out), result.stems, result.scores)
+        if gaze:
+            sets = open_gaze_sets([root], only_kept_out)
+            document = evaluate_gaze(predictors, sets, only_kept_out, progress=progress)
+        else:
+            pairs = {name: open_pairs(root, only_kept_out)}
+            document = evaluate_sets(predictors, pairs, only_kept_out, progress=progress)
+        digest = document["data"][0]["digest"]
+        for (model, score), row in zip(chosen, document["results"], strict=True):
             del row["images"], row["worst"]
-            found = Found(model.id, name, pairs_digest(pairs), score, row)
+            found = Found(model.id, name, digest, score, row)
             yield _compare(found), found
 
 
 def _compare(found: Found) -> Check:
     recorded, measured = found.recorded, found.measured
     which = "kept out" if recorded.get("kept_out") else "all"
+    which += ", gaze" if recorded.get("truth") == "fixations" else ""
     name = f"scores on {found.data}, {which}, at {recorded['short_side']}"
     if recorded["n"] != measured["n"]:
         detail = f"{recorded['n']} images are recorded, {measured['n']} are there"
@@ -187,7 +203,9 @@ def _compare(found: Found) -> Check:
     differences = {
         key: abs(value - measured[key])
         for key, value in recorded.items()
-        if key not in _NOT_MEANS and key in measured and isinstance(value, (int, float))
+        if key not in _NOT_MEANS
+        and isinstance(value, (int, float))
+        and isinstance(measured.get(key), (int, float))
     }
     if not differences:
         return Check(found.model, name, False, "the sidecar records no figure for this set")

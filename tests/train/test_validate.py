@@ -19,7 +19,11 @@ from typer.testing import CliRunner
 
 from tests.drawn_corpus import draw_duts
 from tests.networks import node, save
+from tests.train.test_evaluate import brightness
+from tests.train.test_gaze import draw_gaze
 from train.card import card
+from train.evaluate.gaze import evaluate_gaze, open_sources
+from train.evaluate.gaze_sets import open_gaze_sets
 from train.evaluate.models import evaluate_models, open_pairs, result_row
 from train.evaluate.predict import Predictor
 from train.validate import SCORE_LIMIT, check_checkpoint, validate
@@ -308,3 +312,25 @@ def test_which_model_is_meant(trained: tuple[Path, Path], folder: Path) -> None:
         check_checkpoint(checkpoint, [student, student])
     with pytest.raises(InputError):
         check_checkpoint(folder / "bright.json", [student])
+
+
+def test_gaze_scores_are_found_again(tmp_path: Path) -> None:
+    corpus = draw_gaze(tmp_path / "looked", 6)
+    onnx = brightness(tmp_path / "bright.onnx")
+    rows = []
+    for truth in (None, corpus / "maps"):
+        sources, _ = open_sources([str(onnx)])
+        rows += evaluate_gaze(sources, open_gaze_sets([corpus], truth=truth))["results"]
+    hidden = ("model", "sha256", "worst", "images")
+    scores = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
+    sidecar = onnx.with_suffix(".json")
+    sidecar.write_text(json.dumps({"id": "bright", "scores": scores}))
+    result = run(onnx, "--data", corpus)
+    assert result.exit_code == 0, result.output
+    # Agreement with a teacher is not measured again.
+    assert result.output.count("scores on looked") == 1
+    assert "scores on looked, all, gaze, at native: 16 figures agree" in result.output
+    scores[0]["nss"] += 1.5 * SCORE_LIMIT
+    sidecar.write_text(json.dumps({"id": "bright", "scores": scores}))
+    (failed,) = failures(run(onnx, "--data", corpus))
+    assert "nss is" in failed
