@@ -18,9 +18,9 @@ __all__ = ["OPERATORS", "check_contract", "check_operators"]
 OPERATORS = frozenset(
     """
     Conv ConvTranspose BatchNormalization InstanceNormalization LayerNormalization Relu LeakyRelu
-    PRelu Clip Elu Selu Gelu HardSigmoid HardSwish Sigmoid Tanh Softmax Softplus Softsign Erf
+    PRelu Clip Elu Selu Gelu HardSigmoid HardSwish Sigmoid Tanh Softmax LogSoftmax Softplus Softsign
     MaxPool AveragePool GlobalAveragePool GlobalMaxPool Gemm MatMul Add Sub Mul Div Neg Abs Sqrt
-    Pow Exp Log Min Max Sum Mean Reciprocal ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd
+    Pow Exp Log Erf Min Max Sum Mean Reciprocal ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd
     Concat Slice Split Gather GatherND Reshape Flatten Squeeze Unsqueeze Transpose Expand Pad Cast
     Shape Identity Constant ConstantOfShape Dropout Resize QuantizeLinear DequantizeLinear
     """.split()  # noqa: SIM905
