@@ -126,7 +126,7 @@ def _sentence(what: str, source: dict[str, Any] | None) -> str:
 
 def _recipe(fit: dict[str, Any]) -> str:
     optimizer = "AdamW" if fit["weight_decay"] else "Adam"
-    overlap = {"dice": "Dice", "iou": "(1 - soft IoU)"}[fit["loss"]]
+    overlap = {"dice": "Dice", "iou": "(1 - soft IoU)", "cc_kl": "(1 - CC + KL)"}[fit["loss"]]
     schedule = (
         "falling to 0 as a cosine"
         if fit["schedule"] == "cosine"

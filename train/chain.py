@@ -49,10 +49,9 @@ class Places:
     beside: tuple[str, ...] = ()
     """Models that are evaluated beside the new one."""
 
-    @property
-    def labels(self) -> Path:
-        """The teacher's labels, a folder for each set."""
-        return self.work / "labels"
+    def labels(self, recipe: Recipe) -> Path:
+        """The labels of a recipe's teacher, a folder for each set."""
+        return self.work / "labels" / (recipe.teacher.name if recipe.teacher else "none")
 
     def run(self, recipe: Recipe) -> Path:
         """The folder of a recipe's run."""
@@ -69,8 +68,12 @@ def label_sets(
     """
     if recipe.teacher is None:
         return
-    wanted = [s.name for s in recipe.sets if s.labels != "masks"]
-    missing = [name for name in wanted if _unlabelled(places, name)]
+    wanted = [s.name for s in recipe.sets if s.labels in ("teacher", "both")]
+    wanted += [name for e in recipe.evaluations if e.truth == "teacher" for name in e.data]
+    labels = places.labels(recipe)
+    missing = [
+        name for name in dict.fromkeys(wanted) if _unlabelled(places.data / name, labels / name)
+    ]
     if not missing:
         say(f"All pictures of {len(wanted)} sets are labelled.")
         return
@@ -83,7 +86,7 @@ def label_sets(
         )
     for name in missing:
         images = next(iter(find_images(places.data / name).values())).parent
-        count = label(teacher, images, places.labels / name, progress)
+        count = label(teacher, images, labels / name, progress)
         say(f"{name}: {count:,} labels.")
 
 
@@ -100,10 +103,10 @@ def find_images(root: Path) -> dict[str, Path]:
     return found
 
 
-def _unlabelled(places: Places, name: str) -> bool:
-    maps = places.labels / name / "maps"
+def _unlabelled(data: Path, labels: Path) -> bool:
+    maps = labels / "maps"
     labelled = images_in(maps) if maps.is_dir() else {}
-    return bool(find_images(places.data / name).keys() - labelled.keys())
+    return bool(find_images(data).keys() - labelled.keys())
 
 
 def _initial_weights(recipe: Recipe, places: Places) -> dict[str, torch.Tensor] | None:
@@ -156,7 +159,7 @@ def fit_recipe(recipe: Recipe, places: Places, device: str, say: Say) -> Checkpo
     path = places.run(recipe) / "checkpoint.pt"
     said = say if process_world().rank == 0 else (lambda _: None)
     begin = None if path.exists() else _initial_weights(recipe, places)
-    corpus = load_corpus(recipe, places.data, places.labels, said)
+    corpus = load_corpus(recipe, places.data, places.labels(recipe), said)
     return fit(recipe, corpus, path, device, begin, said)
 
 

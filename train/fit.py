@@ -19,16 +19,17 @@ from torch.nn.parallel import DistributedDataParallel
 
 from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, save_checkpoint
 from train.device import World, choose_device, distributed, process_world
-from train.loss import bce_overlap, disagreement
+from train.loss import bce_overlap, bce_similarity, disagreement
 from train.nets import architecture, build
 from train.pictures import Corpus, Picture
 from train.provenance import provenance
 from train.recipe import Fit, Recipe
 from train.samples import Samples
 from vmafsal.errors import InputError, UsageError
+from vmafsal.metrics.fixation import correlation
 from vmafsal.models.sidecar import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["fit", "held_out_iou", "learning_rate", "normalise"]
+__all__ = ["fit", "held_out_scores", "learning_rate", "normalise"]
 
 LOOKAHEAD = 3
 """Batches that are prepared while the network works."""
@@ -43,19 +44,21 @@ def normalise(pictures: np.ndarray | torch.Tensor, device: torch.device) -> torc
 
 
 @torch.no_grad()
-def held_out_iou(
+def held_out_scores(
     net: nn.Module, pictures: list[Picture], side: int, device: torch.device, stride: int
-) -> dict[str, float]:
-    """Mean IoU at 0.5 of each set's kept-out pictures, by the name of the set's folder.
+) -> dict[str, dict[str, float]]:
+    """Mean scores of each set's kept-out pictures.
 
     Args:
-        pictures: with masks, at their own size.
+        pictures: with a mask or a map, at their own size.
         side: short side at which the network sees them, in pixels.
+    Returns:
+        "iou" (at 0.5, pictures with a mask) and "cc" (with a map alone), each by the name of the
+        set's folder.
     """
     net.eval()
-    scores: dict[str, list[float]] = {}
+    scores: dict[str, dict[str, list[float]]] = {"iou": {}, "cc": {}}
     for picture in pictures:
-        assert picture.mask is not None
         width, height = picture.image.size
         scale = side / min(height, width)
         w, h = round(width * scale), round(height * scale)
@@ -64,16 +67,28 @@ def held_out_iou(
         x = F.pad(x, (0, -w % stride, 0, -h % stride), mode="replicate")
         found = torch.sigmoid(net(x, logits=True)[..., :h, :w].float())
         found = F.interpolate(found, (height, width), mode="bilinear", align_corners=False)
-        answer = (found[0, 0] >= 0.5).cpu().numpy()
-        truth = np.asarray(picture.mask) > 127
-        if picture.border is not None:
-            counted = np.asarray(picture.border) > 0
-            truth, answer = truth & counted, answer & counted
-        union = np.count_nonzero(truth | answer)
-        iou = np.count_nonzero(truth & answer) / union if union else 1.0
-        scores.setdefault(picture.pair.image.parent.parent.name, []).append(iou)
+        saliency = found[0, 0].cpu().numpy()
+        kind, score = ("cc", _correlation) if picture.mask is None else ("iou", _iou)
+        name = picture.pair.image.parent.parent.name
+        scores[kind].setdefault(name, []).append(score(saliency, picture))
     net.train()
-    return {name: float(np.mean(values)) for name, values in scores.items()}
+    return {
+        kind: {name: float(np.mean(values)) for name, values in sets.items()}
+        for kind, sets in scores.items()
+    }
+
+
+def _iou(saliency: np.ndarray, picture: Picture) -> float:
+    answer, truth = saliency >= 0.5, np.asarray(picture.mask) > 127
+    if picture.border is not None:
+        counted = np.asarray(picture.border) > 0
+        truth, answer = truth & counted, answer & counted
+    union = np.count_nonzero(truth | answer)
+    return np.count_nonzero(truth & answer) / union if union else 1.0
+
+
+def _correlation(saliency: np.ndarray, picture: Picture) -> float:
+    return correlation(saliency, np.asarray(picture.teacher, np.float32))
 
 
 def learning_rate(fit: Fit, step: int) -> float:
@@ -160,6 +175,8 @@ def _loss(
     logits = net(normalise(np.ascontiguousarray(pictures), device), logits=True)
 
     def wrong(maps: torch.Tensor) -> torch.Tensor:
+        if fit.loss == "cc_kl":
+            return bce_similarity(maps, labels[:, :1], labels[:, 1:], fit.overlap)
         return bce_overlap(
             maps, labels[:, :1], labels[:, 1:], fit.loss, fit.overlap, fit.mean_error
         )
@@ -248,19 +265,23 @@ def fit(
             if done % options.save_every and done < options.steps:
                 continue
             answer = net if average is None else average
-            found = held_out_iou(answer, corpus.held, side, device, known.stride)
+            found = held_out_scores(answer, corpus.held, side, device, known.stride)
             seconds = time.monotonic() - started
             state.step, state.model, state.optimizer = done, net.state_dict(), adam.state_dict()
             state.average = None if average is None else average.state_dict()
             state.run = {"device": str(device), **provenance()}
             facts = {"loss": float(np.mean(losses)), "lr": rate, "seconds": seconds}
-            state.history.append({"step": done, **facts, "iou": found})
+            state.history.append({"step": done, **facts, **found})
             if world.rank == 0:
                 save_checkpoint(state, path)
-            listed = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+            listed = ", ".join(
+                f"{kind} {name} {value:.3f}"
+                for kind, sets in found.items()
+                for name, value in sets.items()
+            )
             say(
                 f"step {done:,} of {options.steps:,}: loss {facts['loss']:.4f}, "
-                f"{shown / seconds:.1f} samples a second; kept-out IoU: {listed}"
+                f"{shown / seconds:.1f} samples a second; kept out: {listed}"
             )
             losses, started, shown = [], time.monotonic(), 0
     return state

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from train.data import images_in, read_rgb
+from train.data import images_in, open_image, read_rgb
 from train.evaluate.predict import Predictor, resize_map
 from train.maps import maps_in, read_map
 from train.output import Progress, silent
@@ -42,11 +42,12 @@ def open_teacher(source: str, threads: int = 1) -> LabelSource:
     """A teacher by its name.
 
     Args:
-        source: `onnx:FILE`, `onnx:ID` of a model that is registered or was added, or `maps:DIR`
-            with maps made elsewhere (.npy, .pgm, .png), paired with the pictures by stem.
+        source: `onnx:FILE`, `onnx:ID` of a model that is registered or was added, `maps:DIR`
+            with maps made elsewhere (.npy, .pgm, .png), paired with the pictures by stem, or
+            `classic:NAME` of one of train.teachers.
         threads: of ONNX Runtime.
     Raises:
-        UsageError: if it is neither.
+        UsageError: if it is none of them.
         ModelError: if the model cannot be loaded.
         InputError: if the folder of maps cannot be read.
     """
@@ -63,7 +64,13 @@ def open_teacher(source: str, threads: int = 1) -> LabelSource:
             return read_map(maps[path.stem]) if path.stem in maps else None
 
         return LabelSource({"maps": str(Path(where).resolve())}, None, look_up)
-    raise UsageError(f"--teacher {source}: give onnx:FILE, onnx:ID or maps:DIR.")
+    if kind == "classic" and where:
+        from train.teachers import TEACHERS, load_teacher, teach
+
+        load_teacher(where)
+        facts = {"teacher": where, "short_side": TEACHERS[where].short_side}
+        return LabelSource(facts, None, lambda path: teach(where, open_image(path, "RGB")))
+    raise UsageError(f"--teacher {source}: give onnx:FILE, onnx:ID, maps:DIR or classic:NAME.")
 
 
 def label(teacher: LabelSource, images: Path, out: Path, progress: Progress = silent) -> int:

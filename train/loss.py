@@ -1,13 +1,14 @@
-"""What the students minimise: binary cross-entropy, an overlap term, two errors of the mean."""
+"""What the students minimise: binary cross-entropy, and beside it what the labels call for."""
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional as F
 
-__all__ = ["bce_overlap", "disagreement"]
+__all__ = ["bce_overlap", "bce_similarity", "disagreement"]
 
 DIMS = (1, 2, 3)
+EPSILON = 1e-7
 
 
 def bce_overlap(
@@ -48,6 +49,38 @@ def bce_overlap(
     if mean_error:
         loss = loss + mean_error * ((found - wanted) / pixels).abs()
     return loss.mean()
+
+
+def bce_similarity(
+    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, similarity: float = 1.0
+) -> torch.Tensor:
+    """BCE + `similarity` · (1 - CC + KL), for labels that are maps of saliency and not masks.
+
+    CC and KL compare the shapes of two maps; BCE holds the scale, so that the mean of the map is
+    the mean of the label.
+
+    Args:
+        logits: float [N, 1, H, W], before the sigmoid.
+        target: float [N, 1, H, W] in [0, 1].
+        weight: float [N, 1, H, W] in [0, 1]; 0 leaves a pixel out of every term.
+    Returns:
+        float32 scalar; each term is computed for each image and averaged over the batch.
+    Source: CC and KL as in Bylinskii, Judd, Oliva, Torralba, Durand, "What do different evaluation
+        metrics tell us about saliency models?" (TPAMI 2019).
+    """
+    logits, target, weight = logits.float(), target.float(), weight.float()
+    pixels = weight.sum(DIMS, keepdim=True).clamp(min=1.0)
+    bce = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
+    p, q = weight * torch.sigmoid(logits), weight * target
+    apart_p = weight * (p - p.sum(DIMS, keepdim=True) / pixels)
+    apart_q = weight * (q - q.sum(DIMS, keepdim=True) / pixels)
+    product = (apart_p.square().sum(DIMS) * apart_q.square().sum(DIMS)).clamp(min=EPSILON)
+    correlation = (apart_p * apart_q).sum(DIMS) / product.sqrt()
+    p = p / p.sum(DIMS, keepdim=True).clamp(min=EPSILON)
+    q = q / q.sum(DIMS, keepdim=True).clamp(min=EPSILON)
+    divergence = (q * torch.log(EPSILON + q / (p + EPSILON))).sum(DIMS)
+    per_image = bce.sum(DIMS) / pixels.flatten() + similarity * (1.0 - correlation + divergence)
+    return per_image.mean()
 
 
 def disagreement(logits: torch.Tensor, twins: torch.Tensor) -> torch.Tensor:

@@ -60,7 +60,8 @@ class Corpus:
     weights: np.ndarray
     """float64 [n]: how often each picture is drawn, beside the others."""
     held: list[Picture]
-    """Kept-out pictures with a mask, for a first measurement."""
+    """Kept-out pictures for a first measurement: with a mask, or with a map where maps are what
+    the recipe fits."""
     facts: list[dict[str, Any]]
     """Of each set: name, counts, weight, digest of its files."""
 
@@ -99,10 +100,12 @@ def _same_size(path: Path, size: tuple[int, int]) -> Image.Image:
 
 def _labelled(known: PictureSet, data: Path, labels: Path) -> list[Pair]:
     """The pictures of a set with the labels that the recipe wants of it."""
-    pairs = find_pictures(data / known.name, labels / known.name / "maps")
+    own = known.labels == "maps"
+    soft = data / known.name / "maps" if own else labels / known.name / "maps"
+    pairs = find_pictures(data / known.name, soft)
     if known.labels == "masks":
         return [replace(p, teacher=None) for p in pairs if p.mask is not None]
-    if known.labels == "teacher":
+    if own or known.labels == "teacher":
         return [replace(p, mask=None) for p in pairs if p.teacher is not None]
     return pairs
 
@@ -131,14 +134,18 @@ def load_corpus(
     for known in recipe.sets:
         pairs = _labelled(known, data, labels)
         used = [p for p in pairs if not kept_out(p.stem, recipe.keep_out)]
-        masked = [p for p in pairs if kept_out(p.stem, recipe.keep_out) and p.mask is not None]
+        measured = [
+            p
+            for p in pairs
+            if kept_out(p.stem, recipe.keep_out) and (recipe.fit.loss == "cc_kl" or p.mask)
+        ]
         for pair in used:
             try:
                 pictures.append(load_picture(pair, largest))
                 weights.append(known.weight)
             except InputError as error:
                 problems.append(str(error))
-        held += [load_picture(p, None) for p in masked[:: max(1, len(masked) // HELD)]]
+        held += [load_picture(p, None) for p in measured[:: max(1, len(measured) // HELD)]]
         facts.append(
             {
                 "name": known.name,
@@ -162,5 +169,5 @@ def load_corpus(
         say(f"{len(problems)} pictures were left out. {listed}")
     if not pictures:
         raise InputError("No picture with a label is left to train on.")
-    say(f"{len(pictures)} pictures to train on, {len(held)} kept out with a mask.")
+    say(f"{len(pictures)} pictures to train on, {len(held)} kept out for measuring.")
     return Corpus(pictures, np.asarray(weights), held, facts)

@@ -22,8 +22,9 @@ __all__ = [
 ]
 
 SCHEDULES = ("cosine", "hold")
-LABELS = ("masks", "teacher", "both")
-LOSSES = ("dice", "iou")
+LABELS = ("masks", "teacher", "both", "maps")
+LOSSES = ("dice", "iou", "cc_kl")
+TRUTHS = ("masks", "teacher", "maps")
 SETS = "sets.toml"
 """Beside the recipes: what each set is, and its licence."""
 
@@ -37,7 +38,8 @@ class PictureSet:
     weight: float = 1.0
     """How often a picture of it is drawn, beside those of the other sets."""
     labels: str = "both"
-    """masks, teacher, or both where a picture has both."""
+    """masks, teacher, both where a picture has both, or maps: the set's own, of where people
+    looked."""
     what: str = ""
     """The pictures, with their source; for the card."""
     licence: str = "none stated"
@@ -48,11 +50,16 @@ class Teacher:
     """The model whose maps are the labels of pictures without masks."""
 
     source: str
-    """onnx:FILE, onnx:ID of a model that was added, or maps:DIR."""
+    """onnx:FILE, onnx:ID of a model that was added, maps:DIR or classic:NAME."""
     sha256: str | None = None
     """Of the ONNX file; another one is refused."""
     what: str = ""
     """Its name, citation and licence; for the card."""
+
+    @property
+    def name(self) -> str:
+        """What its folder of labels is called."""
+        return Path(self.source.partition(":")[2]).stem
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class Fit:
     ema: float = 0.0
     """Decay of the moving average of the weights, which then is what is exported; 0: none."""
     loss: str = "dice"
-    """What stands beside BCE: dice, or iou (soft IoU)."""
+    """What stands beside BCE: dice, iou (soft IoU), or cc_kl (1 - CC + KL, for soft maps)."""
     overlap: float = 1.0
     """Weight of that term."""
     mean_error: float = 0.0
@@ -114,7 +121,8 @@ class Fit:
     aspects: tuple[float, ...] = (1.0,)
     """Width over height of the training rectangles."""
     crop: float = 0.8
-    """Smallest share of a side that a crop keeps."""
+    """Smallest share of a side that a crop keeps; 1: pictures are stretched and never cut, as a
+    map that depends on the whole picture is not that of a part."""
     photometric: float = 0.0
     """Share of samples with varied brightness, contrast, gamma and colour balance."""
     degrade: float = 0.0
@@ -131,7 +139,9 @@ class Evaluation:
     """One evaluation of the finished model."""
 
     data: tuple[str, ...]
-    """Names of sets with masks."""
+    """Names of sets."""
+    truth: str = "masks"
+    """masks; teacher: its maps, as labels; or maps: the set's own, of where people looked."""
     kept_out: bool = False
     """Only the stems that training leaves out."""
     by_sequence: bool = False
@@ -172,6 +182,8 @@ class Recipe:
                 )
         _choose("schedule", self.fit.schedule, SCHEDULES)
         _choose("loss", self.fit.loss, LOSSES)
+        for wanted in self.evaluations:
+            _choose("truth of an evaluation", wanted.truth, TRUTHS)
         for known in self.sets:
             _choose(f"labels of {known.name}", known.labels, LABELS)
 
@@ -208,11 +220,20 @@ def _toml(path: Path) -> dict[str, Any]:
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe, and what `sets.toml` beside it says of its sets.
 
+    `base = "FILE"` names a file beside it with the tables that several recipes share; what the
+    recipe says itself goes before, value by value.
+
     Raises:
         InputError: if it cannot be read, or is no recipe.
         UsageError: if values contradict each other.
     """
     document = _toml(path)
+    if isinstance(base := document.pop("base", None), str):
+        shared = _toml(path.with_name(base))
+        for key, value in document.items():
+            both = isinstance(value, dict) and isinstance(shared.get(key), dict)
+            shared[key] = {**shared[key], **value} if both else value
+        document = shared
     described = _toml(path.with_name(SETS)) if path.with_name(SETS).exists() else {}
     try:
         table = dict(document.pop("fit"))

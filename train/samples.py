@@ -103,6 +103,8 @@ def _window(
 ) -> tuple[float, float, float, float]:
     """A crop (left, top, right, bottom) whose aspect lies between the picture's and `aspect`."""
     width, height = picture.image.size
+    if smallest == 1.0:
+        return 0.0, 0.0, float(width), float(height)
     towards = (aspect / picture.aspect) ** rng.random()
     w, h = width * min(1.0, towards), height * min(1.0, 1.0 / towards)
     share = rng.uniform(smallest, 1.0)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 
 from train.teachers.bases import load_basis, unit_of
-from train.teachers.planes import blur
+from train.teachers.planes import blur, correlate
 
 __all__ = ["saliency"]
 
@@ -31,13 +30,7 @@ def saliency(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         float32 [H, W].
     """
     basis = load_basis("aim").kernels  # [n, p, p, 3]
-    image = unit_of("aim", rgb)
-    planes = []
-    for kernel in basis:
-        # Correlation: the kernel is turned around.
-        parts = (fftconvolve(image[..., c], kernel[::-1, ::-1, c], mode="valid") for c in range(3))
-        planes.append(np.asarray(sum(parts), np.float32))
-    responses = np.stack(planes)
+    responses = correlate(unit_of("aim", rgb), basis)
     low, high = float(responses.min()), float(responses.max())
     inside = np.zeros(responses.shape[1:])
     if high - low > 1e-4:

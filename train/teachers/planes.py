@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import correlate1d
 
-__all__ = ["blur", "lab", "resize", "stretched"]
+__all__ = ["blur", "correlate", "lab", "resize", "stretched"]
 
 Plane = NDArray[np.float32]
 
@@ -39,6 +40,26 @@ def blur(plane: NDArray[np.floating], sigma: float, radius: int, mode: str = "co
     rows = correlate1d(np.asarray(plane, np.float32), taps, axis=0, mode=mode)
     blurred: Plane = correlate1d(rows, taps, axis=1, mode=mode)
     return blurred
+
+
+def correlate(image: Plane, kernels: Plane) -> Plane:
+    """Correlation of a picture with kernels, summed over its channels, where they fit whole.
+
+    Args:
+        image: float32 [H, W, C].
+        kernels: float32 [n, p, p, C].
+    Returns:
+        float32 [n, H - p + 1, W - p + 1].
+    """
+    size = kernels.shape[1]
+    flat = kernels.reshape(len(kernels), -1)
+    rows, columns = image.shape[0] - size + 1, image.shape[1] - size + 1
+    found = np.empty((len(kernels), rows, columns), np.float32)
+    for row in range(rows):
+        # One row of patches at a time: all of them would be n times the picture's memory.
+        patches = sliding_window_view(image[row : row + size], (size, size), (0, 1))[0]
+        found[:, row] = flat @ patches.transpose(2, 3, 1, 0).reshape(-1, columns)
+    return found
 
 
 def lab(rgb: NDArray[np.uint8]) -> Plane:

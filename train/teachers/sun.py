@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 
 from train.teachers.bases import load_basis, unit_of
+from train.teachers.planes import correlate
 
 __all__ = ["saliency"]
 
@@ -26,15 +26,12 @@ def saliency(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         float32 [H, W].
     """
     basis = load_basis("sun")
-    image = unit_of("sun", rgb)
+    responses = np.abs(correlate(unit_of("sun", rgb), basis.kernels))
+    # Rounding, which a power below 1 would raise to a pattern.
+    responses[responses < _ROUNDING] = 0.0
+    responses /= basis.sigmas[:, None, None]
+    responses **= basis.thetas[:, None, None]
+    inside = responses.sum(axis=0)
     size = basis.kernels.shape[1]
-    inside = np.zeros((rgb.shape[0] - size + 1, rgb.shape[1] - size + 1))
-    for kernel, sigma, theta in zip(basis.kernels, basis.sigmas, basis.thetas, strict=True):
-        # Correlation: the kernel is turned around.
-        parts = (fftconvolve(image[..., c], kernel[::-1, ::-1, c], mode="valid") for c in range(3))
-        response = np.abs(sum(parts))
-        # Rounding of the transform, which a power below 1 would raise to a pattern.
-        response[response < _ROUNDING] = 0.0
-        inside += (response / sigma) ** theta
     margin = (size - 1) // 2
     return np.pad(inside, margin, constant_values=float(inside.min())).astype(np.float32)
