@@ -15,6 +15,7 @@ from tests.train.test_evaluate import brightness
 from train.data import read_rgb
 from train.evaluate.predict import Predictor
 from train.label import label, open_teacher
+from train.teachers import teach
 from vmafsal.errors import InputError, UsageError
 from vmafsal.models.model import load_model
 
@@ -74,9 +75,22 @@ def test_maps_made_elsewhere_are_paired_by_stem(images: Path, tmp_path: Path) ->
     assert set(np.unique(np.asarray(Image.open(out / "maps" / "drawn_0003.png")))) == {51}
 
 
+def test_a_classic_model_labels_as_its_function_answers(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels"
+    assert label(open_teacher("classic:imsig"), images, out) == 4
+    read = np.asarray(Image.open(out / "maps" / "drawn_0001.png"))
+    found = teach("imsig", Image.open(images / "drawn_0001.jpg"))
+    resized = Image.fromarray(found).resize((64, 48), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(read / 255, np.asarray(resized), atol=0.51 / 255)
+    record = json.loads((out / "labels.json").read_text("utf-8"))
+    assert record == {"teacher": "imsig", "short_side": 320}
+    with pytest.raises(UsageError, match="There is no teacher unisal"):
+        open_teacher("classic:unisal")
+
+
 def test_bad_input(images: Path, tmp_path: Path) -> None:
-    for source in ("u2netp", "onnx:", "torch:a.pt"):
-        with pytest.raises(UsageError, match="give onnx:FILE, onnx:ID or maps:DIR"):
+    for source in ("u2netp", "onnx:", "torch:a.pt", "classic:"):
+        with pytest.raises(UsageError, match="give onnx:FILE, onnx:ID, maps:DIR or classic:NAME"):
             open_teacher(source)
     with pytest.raises(InputError, match="is no folder"):
         open_teacher(f"maps:{tmp_path / 'absent'}")

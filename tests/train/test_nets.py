@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
 import torch
 
-from train.loss import bce_overlap, disagreement
+from train.loss import bce_overlap, bce_similarity, disagreement
 from train.nets import ARCHITECTURES, architecture, build
 from train.nets.students import FIELD_OF_VIEW, PARAMETERS, Student
+from vmafsal.metrics.fixation import correlation, kl_divergence
 
 pytestmark = pytest.mark.train
 
@@ -101,6 +103,31 @@ def test_soft_iou_and_the_error_of_the_mean_equal_their_formulas() -> None:
     assert found == pytest.approx(bce + 0.6 * (1 - iou))
     apart = abs(sum(p) - 1.0) / 2
     assert bce_overlap(*three, "iou", 0.6, 3.0).item() == pytest.approx(found + 3.0 * apart)
+
+
+def test_similarity_is_cc_and_kl_as_the_metrics_have_them() -> None:
+    rng = np.random.default_rng(0)
+    answer, truth = rng.uniform(0.05, 0.95, (2, 6, 8))
+    whole = torch.tensor(np.log(answer / (1 - answer)))[None, None], torch.tensor(truth)[None, None]
+    weight = torch.ones_like(whole[0])
+    bce = -(truth * np.log(answer) + (1 - truth) * np.log(1 - answer)).mean()
+    expected = 1 - correlation(answer, truth) + kl_divergence(answer, truth)
+    assert bce_similarity(*whole, weight, 0.0).item() == pytest.approx(bce, rel=1e-5)
+    found = bce_similarity(*whole, weight, 0.5).item()
+    assert found == pytest.approx(bce + 0.5 * expected, rel=1e-4)
+    # A pixel without weight counts nowhere.
+    more = [torch.cat([plane, torch.full((1, 1, 6, 1), 0.7)], dim=3) for plane in whole]
+    weight = torch.cat([weight, torch.zeros(1, 1, 6, 1)], dim=3)
+    assert bce_similarity(*more, weight, 0.5).item() == pytest.approx(found, rel=1e-5)
+
+
+def test_a_flat_label_has_a_finite_loss_and_gradient() -> None:
+    logits = planes(0.0, 0.0, 0.0).requires_grad_()
+    for value in (0.0, 1.0):
+        loss = bce_similarity(logits, planes(value, value, value), torch.ones_like(logits))
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert torch.isfinite(loss)
+        assert torch.isfinite(gradient).all()
 
 
 def test_disagreement_is_the_difference_of_the_mean_and_of_the_map() -> None:

@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 from tests.drawn_corpus import write_recipe
 from train.recipe import read_recipe
+from train.teachers import TEACHERS
 from vmafsal.errors import InputError, UsageError
 
 pytestmark = pytest.mark.train
@@ -33,6 +34,29 @@ def test_shipped_recipes_are_whole(arch: str) -> None:
     assert recipe.keep_out == 10
 
 
+@pytest.mark.parametrize("name", TEACHERS)
+def test_every_classic_teacher_has_a_recipe(name: str) -> None:
+    recipe = read_recipe(RECIPES / f"kd_{name}.toml")
+    assert recipe.teacher is not None
+    assert recipe.teacher.source == f"classic:{name}"
+    assert f"short side {TEACHERS[name].short_side}" in recipe.teacher.what
+    assert recipe.fit.loss == "cc_kl"
+    assert {known.labels for known in recipe.sets} == {"teacher"}
+    assert "davis_dev" not in {known.name for known in recipe.sets}
+
+
+def test_a_recipes_own_values_go_before_those_of_its_base(tmp_path: Path) -> None:
+    write_recipe(tmp_path / "shared.toml", lr=1e-3)
+    path = tmp_path / "recipe.toml"
+    path.write_text('base = "shared.toml"\nid = "own"\n[fit]\nlr = 5e-4\n', "utf-8")
+    own, shared = read_recipe(path), read_recipe(tmp_path / "shared.toml")
+    assert (own.id, own.fit.lr) == ("own", 5e-4)
+    assert (own.arch, own.sets, own.fit.stages) == (shared.arch, shared.sets, shared.fit.stages)
+    path.write_text('base = "missing.toml"\nid = "own"\n', "utf-8")
+    with pytest.raises(InputError, match="missing.toml cannot be read"):
+        read_recipe(path)
+
+
 def test_v1_and_v2_are_trained_alike() -> None:
     one, other = (read_recipe(RECIPES / f"saliency_student_{arch}.toml") for arch in ("v1", "v2"))
     assert one.fit == other.fit
@@ -42,7 +66,7 @@ def test_v1_and_v2_are_trained_alike() -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"loss": "best"}, "'best'; choose one of dice, iou"),
+        ({"loss": "best"}, "'best'; choose one of dice, iou, cc_kl"),
         ({"schedule": "step"}, "'step'; choose one of cosine, hold"),
         ({"rate": 1.0}, r"\[fit\] has no rate; it has aspects"),
     ],
@@ -58,7 +82,7 @@ def test_wrong_values_are_named(tmp_path: Path, values: dict[str, object], says:
         ("sides = [32]", "sides = [36]", "36 is not a multiple of 8"),
         ('name = "drawn"', 'name = "drawn"\nlabels = "soft"', "labels of drawn is 'soft'"),
         ("[[set]]", "[[sets]]", "no whole recipe"),
-        ('arch = "v1"', 'arch = "v9"', "v1, v2, v3"),
+        ('arch = "v1"', 'arch = "v9"', "v1, v2, v3, kd"),
         ("[fit]", "[fit", "cannot be read as a recipe"),
         ("steps = 12", "", "no whole recipe"),
         ('arch = "v1"', 'arch = "v1"\nspeed = 3', "A recipe has no speed"),

@@ -74,8 +74,8 @@ ARCHITECTURES = {
         "the network of v3: inverted residuals with 5×5 kernels down to stride 32, the mean of the "
         "whole frame added at each place, and an additive decoder; the map is computed at half "
         "size and doubled bilinearly",
-        "sees the whole frame at short side 160, enough for maps of attention, which are smooth",
-        policy={"short_side": 160, "multiple": 32, "color": "auto"},
+        "sees the whole frame at short side 128, enough for maps of attention, which are smooth",
+        policy={"short_side": 128, "multiple": 32, "color": "auto"},
     ),
 }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 pytest.importorskip("scipy")
 
-from train.teachers import TEACHERS, load_teacher
-from train.teachers.planes import lab, stretched
+from scipy.signal import correlate as correlate_nd
+
+from train.teachers import TEACHERS, load_teacher, teach
+from train.teachers.planes import correlate, lab, stretched
 from vmafsal.errors import UsageError
 
 HEIGHT, WIDTH = 192, 256
@@ -72,6 +75,25 @@ def test_a_mirrored_picture_has_the_mirrored_map(name: str) -> None:
     mirrored = teacher(np.ascontiguousarray(picture[:, ::-1]))[:, ::-1]
     correlation = np.corrcoef(teacher(picture).ravel(), mirrored.ravel())[0, 1]
     assert correlation > 0.93
+
+
+def test_a_teacher_sees_every_picture_at_its_own_short_side() -> None:
+    small = Image.fromarray(items("color"))
+    large = small.resize((3 * WIDTH, 3 * HEIGHT), Image.Resampling.BICUBIC)
+    for name, size in (("imsig", (320, 427)), ("aim", (240, 320))):
+        found = teach(name, small)
+        assert found.shape == size
+        assert (found.min(), found.max()) == (0.0, 1.0)
+        again = teach(name, large)
+        assert np.corrcoef(found.ravel(), again.ravel())[0, 1] > 0.95
+
+
+def test_correlation_with_kernels_is_scipys() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal((17, 23, 3), np.float32)
+    kernels = rng.standard_normal((2, 5, 5, 3), np.float32)
+    expected = [correlate_nd(image, kernel, mode="valid")[..., 0] for kernel in kernels]
+    np.testing.assert_allclose(correlate(image, kernels), expected, atol=1e-4)
 
 
 def test_an_unknown_teacher_is_refused_with_the_list() -> None:
