@@ -47,29 +47,31 @@ def saliency(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     return stretched(resize(finish(total, BORDER, BLUR), height, width))
 
 
-def _closeness(rows: int, columns: int) -> NDArray[np.float64]:
+def _closeness(rows: int, columns: int) -> Plane:
     """exp(-d² / 2σ²) of each pair of cells; [n, n]."""
     y, x = np.mgrid[:rows, :columns]
     places = np.stack([y.ravel(), x.ravel()], axis=1).astype(np.float64)
     squared = ((places[:, None] - places[None]) ** 2).sum(axis=2)
     sigma = SIGMA * (rows + columns) / 2
-    closeness: NDArray[np.float64] = np.exp(-squared / (2 * sigma * sigma))
-    return closeness
+    return np.exp(-squared / (2 * sigma * sigma)).astype(np.float32)
 
 
-def _activation(plane: Plane, closeness: NDArray[np.float64]) -> NDArray[np.float64]:
+def _activation(plane: Plane, closeness: Plane) -> NDArray[np.float64]:
     """The equilibrium of a walk whose steps prefer unlike, near cells; sums to 1."""
-    values = stretched(plane).ravel().astype(np.float64)
-    steps = np.abs(values[:, None] - values[None]) * closeness
+    values = stretched(plane).ravel()
+    # In place, in float32: the matrix has a cell for each pair of cells of the lattice.
+    steps = np.subtract.outer(values, values)
+    np.abs(steps, out=steps)
+    steps *= closeness
     sums = steps.sum(axis=0)
     if not sums.any():
         return np.zeros(plane.shape)
-    steps /= np.where(sums > 0, sums, 1.0)
-    state = np.full(len(values), 1.0 / len(values))
+    leaving = 1.0 / np.where(sums > 0, sums, np.float32(1))
+    state = np.full(len(values), 1.0 / len(values), np.float32)
     for _ in range(1000):
-        following = steps @ state
+        following = steps @ (state * leaving)
         moved = float(np.linalg.norm(following - state))
         state = following / following.sum()
         if moved < _TOLERANCE:
             break
-    return state.reshape(plane.shape)
+    return state.reshape(plane.shape).astype(np.float64)
