@@ -11,7 +11,19 @@ __all__ = ["card"]
 
 TEMPLATE = Path(__file__).with_name("card.md")
 
-COLUMNS = (("IoU", "iou"), ("MAE", "mae"), ("max F", "max_f"), ("mean error", "mean_error"))
+OBJECT_COLUMNS = {"IoU": "iou", "MAE": "mae", "max F": "max_f", "mean error": "mean_error"}
+MAP_COLUMNS = {"CC": "cc", "KL": "kl", "SIM": "sim"}
+POINT_COLUMNS = {"NSS": "nss", "AUC-Judd": "auc_judd", "shuffled AUC": "auc_shuffled"}
+
+OBJECT_METRICS = (
+    "IoU at 0.5, mean absolute error, maximum F (β² = 0.3) and mean error (mean of |saliency_mean "
+    "− true object share|)"
+)
+MAP_METRICS = (
+    "Linear correlation (CC), Kullback-Leibler divergence in nats (KL) and similarity (SIM) of "
+    "maps, with standard deviations over images"
+)
+POINT_METRICS = " and, of fixations, NSS, AUC-Judd and shuffled AUC"
 
 NOT_MEASURED = "Not evaluated yet."
 
@@ -29,6 +41,7 @@ def card(facts: dict[str, Any]) -> str:
         "parameters": f"{facts['parameters']:,}",
         "how_it_runs": _how_it_runs(facts["short_side"]),
         "parity": parity,
+        "metrics": _metrics(facts["scores"]),
         "scores": "\n".join(_score_table(facts)),
         "data": "\n".join(_data_table(facts["data"])),
         "keep_out": _keep_out(recipe["keep_out"], facts),
@@ -64,18 +77,36 @@ def _interval(row: dict[str, Any], key: str) -> str:
     if key not in row:
         return "–"
     text = f"{row[key]:.3f}"
+    if f"{key}_std" in row and key in MAP_COLUMNS.values():
+        text += f" ± {row[f'{key}_std']:.3f}"
     if f"{key}_ci" in row:
         low, high = row[f"{key}_ci"]
         text += f" [{low:.3f}, {high:.3f}]"
     return text
 
 
+def _columns(scores: list[dict[str, Any]]) -> dict[str, str]:
+    """Heading and key of each column that these scores fill."""
+    if not any("cc" in row for row in scores):
+        return OBJECT_COLUMNS
+    points = any("nss" in row for row in scores)
+    return {**MAP_COLUMNS, **(POINT_COLUMNS if points else {})}
+
+
+def _metrics(scores: list[dict[str, Any]]) -> str:
+    columns = _columns(scores)
+    if columns is OBJECT_COLUMNS:
+        return OBJECT_METRICS
+    return MAP_METRICS + (POINT_METRICS if "NSS" in columns else "")
+
+
 def _score_table(facts: dict[str, Any]) -> Iterable[str]:
     if not facts["scores"]:
         yield NOT_MEASURED
         return
-    yield "| data | images | short side | model | " + " | ".join(t for t, _ in COLUMNS) + " |"
-    yield "|---|---:|---:|---|" + "---|" * len(COLUMNS)
+    columns = _columns(facts["scores"])
+    yield "| data | images | short side | model | " + " | ".join(columns) + " |"
+    yield "|---|---:|---:|---|" + "---|" * len(columns)
     shown = set()
     for own in facts["scores"]:
         # Ours and the others', set by set: what was evaluated together stands together.
@@ -90,7 +121,7 @@ def _score_table(facts: dict[str, Any]) -> Iterable[str]:
         for name, row in rows:
             which = "kept out" if row["kept_out"] else "all"
             over = " (intervals over sequences)" if row["intervals"] == "sequences" else ""
-            cells = " | ".join(_interval(row, column) for _, column in COLUMNS)
+            cells = " | ".join(_interval(row, column) for column in columns.values())
             yield (
                 f"| {row['data']}, {which}{over} | {row['n']} | {row['short_side']} | {name} | "
                 f"{cells} |"
@@ -192,7 +223,8 @@ def _limits(short_side: int | None, field_of_view: int | None) -> str:
 def _failures(scores: list[dict[str, Any]]) -> Iterable[str]:
     listed = [row for row in scores if row.get("worst")]
     if listed:
-        yield "The lowest IoU of each evaluation, worst first, by stem:"
+        metric = "CC" if "cc" in listed[0] else "IoU"
+        yield f"The lowest {metric} of each evaluation, worst first, by stem:"
         yield ""
     for row in listed:
         stems = ", ".join(f"`{stem}`" for stem in row["worst"][:6])

@@ -13,6 +13,8 @@ import torch
 from train.checkpoint import Checkpoint, load_checkpoint
 from train.data import images_in
 from train.device import process_world
+from train.evaluate.gaze import evaluate_gaze, open_sources
+from train.evaluate.gaze_sets import open_gaze_sets
 from train.evaluate.models import parse_short_sides
 from train.evaluate.predict import Predictor
 from train.evaluate.sets import evaluate_sets, open_sets
@@ -168,16 +170,30 @@ def evaluate_recipe(
 ) -> list[dict[str, Any]]:
     """Evaluate a model, and those beside it, as the recipe says; also into the run's folder."""
     documents = []
+    models = (str(onnx), *places.beside)
     for number, wanted in enumerate(recipe.evaluations, 1):
-        sets = open_sets([places.data / name for name in wanted.data], wanted.kept_out)
-        predictors = [
-            Predictor(load_model(spec), side, threads=1)
-            for spec in (str(onnx), *places.beside)
-            for side in parse_short_sides(wanted.short_side)
-        ]
-        document = evaluate_sets(
-            predictors, sets, wanted.kept_out, wanted.by_sequence, None, progress
-        )
+        folders = [places.data / name for name in wanted.data]
+        sides = parse_short_sides(wanted.short_side)
+        if wanted.truth == "masks":
+            predictors = [
+                Predictor(load_model(m), side, threads=1) for m in models for side in sides
+            ]
+            document = evaluate_sets(
+                predictors,
+                open_sets(folders, wanted.kept_out),
+                wanted.kept_out,
+                wanted.by_sequence,
+                None,
+                progress,
+            )
+        else:
+            sources, _ = open_sources(models, sides, threads=1)
+            gaze_sets = {}
+            for folder in folders:
+                by_teacher = wanted.truth == "teacher"
+                truth = places.labels(recipe) / folder.name / "maps" if by_teacher else None
+                gaze_sets |= open_gaze_sets([folder], wanted.kept_out, truth=truth)
+            document = evaluate_gaze(sources, gaze_sets, wanted.kept_out, None, progress)
         path = places.run(recipe) / f"evaluation-{number}.json"
         write_whole(path, json.dumps(document, indent=1) + "\n")
         say(f"Evaluated on {', '.join(wanted.data)}: {path}")

@@ -123,7 +123,7 @@ def parity(net: nn.Module, session: Session, stride: int = 8) -> dict[str, float
 
 def _refused(state: Checkpoint) -> str | None:
     """Why a model must not become the default, as a sentence; None where it may."""
-    scores = state.history[-1]["iou"].values() if state.history else ()
+    scores = state.history[-1].get("iou", {}).values() if state.history else ()
     if not scores:
         return "No kept-out picture has a mask, so nothing shows that the model is good enough."
     mean = sum(scores) / len(scores)
@@ -264,6 +264,7 @@ def export_student(
         "license": LICENSE,
         "smoke": False,
         "status": status,
+        "family": state.config.get("family", "salient-object"),
     }
     files: dict[str, str | bytes] = {
         ".json": json.dumps(sidecar(facts), indent=1) + "\n",

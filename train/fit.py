@@ -159,9 +159,10 @@ def _refuse_other_options(saved: dict[str, Any], now: dict[str, Any], step: int)
 
 
 def _without_prose(value: Any) -> Any:
-    """Options without the texts for the card."""
+    """Options without what only the card and the registry say."""
     if isinstance(value, dict):
-        return {k: _without_prose(v) for k, v in value.items() if k not in ("what", "licence")}
+        said = ("what", "licence", "family")
+        return {k: _without_prose(v) for k, v in value.items() if k not in said}
     if isinstance(value, list | tuple):
         return [_without_prose(each) for each in value]
     return value

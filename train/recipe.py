@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vmafsal.errors import InputError, UsageError
+from vmafsal.models.registry import FAMILIES
 
 __all__ = [
     "Calibration",
@@ -162,6 +163,8 @@ class Recipe:
     init: Init | None = None
     calibration: Calibration | None = None
     evaluations: tuple[Evaluation, ...] = ()
+    family: str = "salient-object"
+    """What its map stands for: one of vmafsal.models.registry.FAMILIES."""
     keep_out: int = 10
     """One stem in so many is never trained on (by its SHA-1)."""
     notes: tuple[str, ...] = ()
@@ -181,6 +184,7 @@ class Recipe:
                     f"The side {side} is not a multiple of {stride}, which {self.arch} needs."
                 )
         _choose("schedule", self.fit.schedule, SCHEDULES)
+        _choose("family", self.family, tuple(FAMILIES))
         _choose("loss", self.fit.loss, LOSSES)
         for wanted in self.evaluations:
             _choose("truth of an evaluation", wanted.truth, TRUTHS)

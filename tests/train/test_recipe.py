@@ -53,7 +53,7 @@ def test_a_recipes_own_values_go_before_those_of_its_base(tmp_path: Path) -> Non
     assert (own.id, own.fit.lr) == ("own", 5e-4)
     assert (own.arch, own.sets, own.fit.stages) == (shared.arch, shared.sets, shared.fit.stages)
     path.write_text('base = "missing.toml"\nid = "own"\n', "utf-8")
-    with pytest.raises(InputError, match="missing.toml cannot be read"):
+    with pytest.raises(InputError, match=r"missing\.toml cannot be read"):
         read_recipe(path)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from train.data import pairs_digest, read_rgb
 from train.evaluate.gaze_sets import (
@@ -61,7 +62,7 @@ Source = MapSource | Literal["centre"]
 
 
 class ClassicModel:
-    """A model of train.teachers as a MapSource.
+    """A model of train.teachers as a MapSource, seen at the teacher's short side.
 
     Args:
         name: of the teacher.
@@ -70,17 +71,20 @@ class ClassicModel:
     """
 
     sha256 = None
-    runs_at = "native"
 
     def __init__(self, name: str) -> None:
-        from train.teachers import load_teacher
+        from train.teachers import TEACHERS, load_teacher
 
+        load_teacher(name)
         self.id = f"{CLASSIC}{name}"
-        self._saliency = load_teacher(name)
+        self.runs_at = TEACHERS[name].short_side
+        self._name = name
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The map in the model's own unit, at the picture's size."""
-        return self._saliency(rgb)
+        """The map in [0, 1], at that short side."""
+        from train.teachers import teach
+
+        return teach(self._name, Image.fromarray(rgb))
 
 
 def open_sources(
@@ -93,7 +97,7 @@ def open_sources(
 
     Args:
         names: registry ids, ONNX files, "classic:NAME" and "centre".
-        short_sides: for networks; the others run at the picture's own size.
+        short_sides: for networks; the others have one of their own.
     Returns:
         the sources, and the files that they are read from.
     Raises:

@@ -47,11 +47,9 @@ def saliency(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         for threshold in range(int(plane.min()), int(plane.max()), STEP):
             above = plane > threshold
             for region in (above, ~above):
-                inner = _surrounded(region).astype(np.float64)
-                inner = grey_dilation(inner, (FIRST_DILATION, FIRST_DILATION))
-                norm = float(np.sqrt((inner * inner).sum()))
-                if norm > 0:
-                    total += inner / norm
+                inner = _dilated(_surrounded(region), FIRST_DILATION)
+                if count := np.count_nonzero(inner):
+                    total += inner * (1.0 / np.sqrt(count))
     spread = grey_dilation(stretched(total), (LAST_DILATION, LAST_DILATION))
     radius = min(4 * int(SIGMA) + 1, 51) // 2
     smooth = blur(spread, SIGMA, radius, mode="mirror")
@@ -69,6 +67,15 @@ def _whitened(rgb: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     white = (flat @ vectors / np.sqrt(values)).reshape(colors.shape)
     planes = [np.round(255 * stretched(white[..., i])).astype(np.uint8) for i in range(3)]
     return [median_filter(plane, size=3, mode="nearest") for plane in planes]
+
+
+def _dilated(region: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """A region grown by a square of `width` pixels, an odd number."""
+    for axis in (0, 1):
+        padded = np.pad(region, [(width // 2,) * 2 if a == axis else (0, 0) for a in (0, 1)])
+        shifted = [np.roll(padded, -by, axis) for by in range(width)]
+        region = np.logical_or.reduce(shifted)[: region.shape[0], : region.shape[1]]
+    return region
 
 
 def _surrounded(region: NDArray[np.bool_]) -> NDArray[np.bool_]:

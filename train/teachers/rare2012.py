@@ -88,15 +88,14 @@ def _gabor_responses(plane: Plane) -> list[list[Plane]]:
     return responses
 
 
-def _gabor(frequency: float, turn: float, radius: int) -> NDArray[np.complex128]:
+def _gabor(frequency: float, turn: float, radius: int) -> NDArray[np.complex64]:
     """Complex, of zero mean and an octave's bandwidth."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     across = x * np.cos(turn) + y * np.sin(turn)
     envelope = np.exp(-(x**2 + y**2) / (2 * (0.56 / frequency) ** 2))
     wave = np.exp(2j * np.pi * frequency * across)
     kernel = envelope * (wave - (envelope * wave).sum() / envelope.sum())
-    normed: NDArray[np.complex128] = kernel / envelope.sum()
-    return normed
+    return (kernel / envelope.sum()).astype(np.complex64)
 
 
 def _rarity(plane: Plane) -> Plane:
