@@ -21,7 +21,7 @@ Init = Annotated[
 TeacherOption = Annotated[
     str | None,
     typer.Option(
-        metavar="X", help="onnx:FILE, onnx:ID or maps:DIR, instead of the recipe's teacher."
+        metavar="X", help="onnx:FILE, onnx:ID, maps:DIR or classic:NAME, not the recipe's."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
@@ -77,7 +77,9 @@ def run(
 
 
 def label(
-    teacher: Annotated[str, typer.Option(metavar="X", help="onnx:FILE, onnx:ID or maps:DIR.")],
+    teacher: Annotated[
+        str, typer.Option(metavar="X", help="onnx:FILE, onnx:ID, maps:DIR or classic:NAME.")
+    ],
     images: Annotated[Path, typer.Option(metavar="DIR", help="Folder of pictures.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets maps/*.png and labels.json.")],
     threads: Annotated[int, typer.Option(min=1, help="Of ONNX Runtime.")] = 1,
