@@ -29,7 +29,8 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
         # Amplitudes that halve as frequencies double: the spectrum of natural scenes.
         total += np.asarray(layer, np.float64) / 2**level
     low, high = total.min(), total.max()
-    return np.round(255 * (total - low) / (high - low)).astype(np.uint8)
+    drawn: NDArray[np.uint8] = np.round(255 * (total - low) / (high - low)).astype(np.uint8)
+    return drawn
 
 
 def main(*, name: str, rounds: int, height: int, width: int) -> float:

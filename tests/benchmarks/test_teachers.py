@@ -24,7 +24,8 @@ def test_every_teacher_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_picture_has_the_spectrum_of_a_photograph() -> None:
     rgb = teachers.picture(128, 160)
-    assert (rgb.shape, rgb.dtype) == ((128, 160, 3), np.uint8)
+    assert rgb.shape == (128, 160, 3)
+    assert rgb.dtype == np.uint8
     assert (rgb.min(), rgb.max()) == (0, 255)
     # Neighbours are alike, pixels that lie apart are not.
     gray = rgb.mean(axis=2) - rgb.mean()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_equal_to_pysaliency(peer_python: Path, tmp_path: Path) -> None:
     saliency, density, *rest = drawn(9, 48, 64)
     cases += [(saliency - 300.0, density, *rest), (np.full_like(saliency, 7.0), density, *rest)]
     cases += [(density, density, *rest)]
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{name}{i}": array
         for i, case in enumerate(cases)
         for name, array in zip("sqfob", case, strict=True)

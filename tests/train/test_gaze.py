@@ -150,7 +150,7 @@ def test_a_teachers_maps_as_truth(corpus: Path, model: Path, tmp_path: Path) -> 
     """A student that is its own teacher agrees with it, up to the 8 bits of a label."""
     label(open_teacher(f"onnx:{model}"), corpus / "images", tmp_path / "labels")
     out = tmp_path / "out.json"
-    options = ["--model", model, "--model", "centre", "--data", corpus]
+    options: list[str | Path] = ["--model", model, "--model", "centre", "--data", corpus]
     result = run(*options, "--truth", tmp_path / "labels" / "maps", "--json", out)
     assert result.exit_code == 0, result.exception
     document = json.loads(out.read_text())
@@ -241,7 +241,7 @@ def test_the_centre_is_fitted_on_pictures_that_are_not_kept_out(tmp_path: Path) 
     np.testing.assert_allclose(centre.mean, (20.5 / HEIGHT, 34.5 / WIDTH), atol=0.002)
     np.testing.assert_allclose(centre.deviation, (5 / HEIGHT, 5 / WIDTH), atol=0.002)
     drawn = centre(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-    assert np.unravel_index(drawn.argmax(), drawn.shape) == (20, 34)
+    assert np.argwhere(drawn == drawn.max()).tolist() == [[20, 34]]
     assert fixation.correlation(drawn, blob(20, 34, 5)) > 0.999
 
 
@@ -310,7 +310,7 @@ def test_bad_input(corpus: Path, model: Path, tmp_path: Path) -> None:
     assert "not a folder" in says("--model", "centre", "--data", absent)
     empty = tmp_path / "empty"
     empty.mkdir()
-    truth = ["--model", "centre", "--data", corpus, "--truth"]
+    truth: list[str | Path] = ["--model", "centre", "--data", corpus, "--truth"]
     assert "Check --truth" in says(*truth, absent)
     assert "has a map of the same stem" in says(*truth, empty)
     assert "give just one" in says(*truth, empty, "--data", plain)
@@ -360,7 +360,7 @@ def test_one_bad_picture_in_two_hundred_is_left_out(tmp_path: Path) -> None:
 
 def test_the_default_centre_lies_in_the_middle() -> None:
     drawn = Centre().density(3, 5)
-    assert np.unravel_index(drawn.argmax(), drawn.shape) == (1, 2)
+    assert np.argwhere(drawn == drawn.max()).tolist() == [[1, 2]]
     assert drawn[1, 2] == 1.0
 
 
@@ -369,7 +369,15 @@ def test_evaluate_gaze_does_not_need_torch(corpus: Path, model: Path) -> None:
         "import sys; sys.modules['torch'] = None; sys.argv[0] = 'train'\n"
         "from train.evaluate.command import app; app()"
     )
-    options = ["gaze", "--model", model, "--model", "classic:imsig", "--data", corpus]
+    options: list[str | Path] = [
+        "gaze",
+        "--model",
+        model,
+        "--model",
+        "classic:imsig",
+        "--data",
+        corpus,
+    ]
     done = subprocess.run(
         [sys.executable, "-c", code, *options, "--limit", "2"],
         capture_output=True,
