@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from vmafsal.errors import OutputError
-from vmafsal.files import open_output, remove_leftovers, sha256_of, write_whole
+from vmafsal.files import FilesRead, open_output, remove_leftovers, sha256_of, write_whole
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux devices")
@@ -185,11 +185,28 @@ def test_input_behind_a_link_is_not_overwritten(tmp_path: Path, link: str) -> No
         open_output(str(path), inputs=[str(clip)])
 
 
+@posix
+def test_a_file_is_found_by_all_its_names(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "soft").symlink_to("real/a")
+    (tmp_path / "dangling").symlink_to("real/none")
+    (tmp_path / "hard").hardlink_to(tmp_path / "real" / "a")
+    files = FilesRead([tmp_path / "link" / "a", tmp_path / "real" / "none"])
+    for name in ("real/a", "link/a", "soft", "hard"):
+        assert files.find(tmp_path / name) == str(tmp_path / "link" / "a")
+    for name in ("real/none", "link/none", "dangling"):
+        assert files.find(tmp_path / name) == str(tmp_path / "real" / "none")
+    assert files.find(tmp_path / "real" / "other") is None
+    assert files.find("x\0") is None
+
+
 # A process of an ordinary user, since root may write everywhere.
 AS_NOBODY = """
 import os, sys
 from vmafsal.errors import OutputError
-from vmafsal.files import open_output, remove_leftovers, sha256_of, write_whole
+from vmafsal.files import FilesRead, open_output, remove_leftovers, sha256_of, write_whole
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:

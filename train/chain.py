@@ -18,18 +18,26 @@ from train.evaluate.gaze_sets import open_gaze_sets
 from train.evaluate.models import parse_short_sides
 from train.evaluate.predict import Predictor
 from train.evaluate.sets import evaluate_sets, open_sets
-from train.export import Exported, export_student
+from train.export import Exported, export_student, exported_files
 from train.fit import fit
-from train.label import label, open_teacher
+from train.label import label, open_teacher, teacher_files
 from train.nets import build
-from train.output import Progress, silent
+from train.output import Progress, check_outputs, make_folder, silent
 from train.pictures import load_corpus
 from train.recipe import Recipe
 from vmafsal.errors import InputError, UsageError
 from vmafsal.files import sha256_of, write_whole
 from vmafsal.models.model import load_model
 
-__all__ = ["Places", "evaluate_recipe", "fit_recipe", "label_sets", "run_recipe"]
+__all__ = [
+    "Places",
+    "check_fit",
+    "check_run",
+    "evaluate_recipe",
+    "fit_recipe",
+    "label_sets",
+    "run_recipe",
+]
 
 Say = Callable[[str], None]
 
@@ -41,7 +49,7 @@ class Places:
     data: Path
     """Holds the sets."""
     work: Path
-    """Gets `labels/` and `runs/`; what is there already is gone on with."""
+    """Gets `labels/` and `runs/`; earlier results in it are resumed from."""
     out: Path
     """Registry folder that the finished model is written to."""
     init: Path | None = None
@@ -59,11 +67,51 @@ class Places:
         """The folder of a recipe's run."""
         return self.work / "runs" / recipe.id
 
+    def checkpoint(self, recipe: Recipe) -> Path:
+        """The state of a recipe's run."""
+        return self.run(recipe) / "checkpoint.pt"
+
+
+def check_fit(recipe: Recipe, places: Places, inputs: Sequence[Path]) -> None:
+    """Refuse a training whose checkpoint would replace a file that it reads.
+
+    Args:
+        inputs: files of the recipe.
+    Raises:
+        OutputError: naming the file.
+    """
+    init = [] if places.init is None else [places.init]
+    check_outputs([places.checkpoint(recipe)], [*inputs, *init], makes_folders=True)
+
+
+def check_run(recipe: Recipe, places: Places, inputs: Sequence[Path]) -> None:
+    """Refuse a run, before it starts, whose results would replace files that it reads.
+
+    The finished model may replace the initial weights: the run keeps a copy of them.
+
+    Args:
+        inputs: files of the recipe.
+    Raises:
+        OutputError: naming the file.
+        ModelError: if a model of --beside cannot be loaded.
+    """
+    check_fit(recipe, places, inputs)
+    folder = places.run(recipe)
+    kept = [folder / f"evaluation-{n}.json" for n in range(1, len(recipe.evaluations) + 1)]
+    kept += exported_files(folder / "model", recipe.id)
+    models = [file for spec in places.beside for file in load_model(spec).files]
+    if recipe.teacher is not None:
+        models += teacher_files(places.teacher or recipe.teacher.source)
+    finished = exported_files(places.out, recipe.id)
+    check_outputs([*kept, *finished], [*inputs, *models], makes_folders=True)
+    if places.init is not None:
+        check_outputs(kept, [places.init], makes_folders=True)
+
 
 def label_sets(
     recipe: Recipe, places: Places, say: Say, threads: int = 1, progress: Progress = silent
 ) -> None:
-    """Label every set that the recipe wants labelled and that is not labelled yet.
+    """Label every set that needs a teacher's labels and lacks some.
 
     Raises:
         UsageError: if the teacher is not the one that the recipe names.
@@ -112,25 +160,31 @@ def _unlabelled(data: Path, labels: Path) -> bool:
 
 
 def _initial_weights(recipe: Recipe, places: Places) -> dict[str, torch.Tensor] | None:
-    """The weights that the recipe begins with.
+    """The weights that the recipe begins with; the run's folder keeps a copy of their file.
 
     Raises:
-        UsageError: if the recipe wants some and none or others are given.
+        UsageError: if the recipe needs some and none or others are given.
         InputError: if the file holds no weights of this architecture.
+        OutputError: if the copy cannot be written.
     """
     if recipe.init is None:
         return None
-    path = places.init
+    sha256 = recipe.init.sha256
+    copies = [places.run(recipe) / f"init-{sha256[:8]}{ending}" for ending in (".onnx", ".pt")]
+    path = next((p for p in copies if p.is_file() and sha256_of(p) == sha256), places.init)
     if path is None or not path.is_file():
         raise UsageError(
-            f"{recipe.id} begins with other weights ({recipe.init.what}, sha256 "
-            f"{recipe.init.sha256}); give the file with --init."
+            f"{recipe.id} begins with other weights ({recipe.init.what}, sha256 {sha256}); give "
+            "the file with --init."
         )
-    if (found := sha256_of(path)) != recipe.init.sha256:
-        raise UsageError(
-            f"{path} has sha256 {found}, and the recipe begins with {recipe.init.sha256}."
-        )
-    return weights_of(path, recipe.arch)
+    if (found := sha256_of(path)) != sha256:
+        raise UsageError(f"{path} has sha256 {found}, and the recipe begins with {sha256}.")
+    weights = weights_of(path, recipe.arch)
+    if path not in copies and process_world().rank == 0:
+        copy = copies[path.suffix == ".pt"]
+        make_folder(copy.parent)
+        write_whole(copy, path.read_bytes())
+    return weights
 
 
 def weights_of(path: Path, arch: str) -> dict[str, torch.Tensor]:
@@ -157,8 +211,8 @@ def weights_of(path: Path, arch: str) -> dict[str, torch.Tensor]:
 
 
 def fit_recipe(recipe: Recipe, places: Places, device: str, say: Say) -> Checkpoint:
-    """Train, or go on with the training; of several processes the first one says how far it is."""
-    path = places.run(recipe) / "checkpoint.pt"
+    """Train, or resume from the checkpoint; only rank 0 reports progress."""
+    path = places.checkpoint(recipe)
     said = say if process_world().rank == 0 else (lambda _: None)
     begin = None if path.exists() else _initial_weights(recipe, places)
     corpus = load_corpus(recipe, places.data, places.labels(recipe), said)
@@ -168,7 +222,7 @@ def fit_recipe(recipe: Recipe, places: Places, device: str, say: Say) -> Checkpo
 def evaluate_recipe(
     recipe: Recipe, places: Places, onnx: Path, say: Say, progress: Progress = silent
 ) -> list[dict[str, Any]]:
-    """Evaluate a model, and those beside it, as the recipe says; also into the run's folder."""
+    """Evaluate a model, and those beside it, as the recipe says; JSON in the run's folder."""
     documents = []
     models = (str(onnx), *places.beside)
     for number, wanted in enumerate(recipe.evaluations, 1):
@@ -211,7 +265,7 @@ def run_recipe(
     say: Say = lambda _: None,
     progress: Progress = silent,
 ) -> Exported | None:
-    """All stages in order; a stage that is finished is not done again.
+    """All stages in order; finished labels and training steps are not repeated.
 
     Returns:
         what was exported; None in all processes but the first.

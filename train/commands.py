@@ -12,7 +12,7 @@ __all__ = ["export", "fit", "label", "run"]
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file of recipes/.")]
 Data = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the picture sets.")]
 Work = Annotated[
-    Path, typer.Option(metavar="DIR", help="Gets labels/ and runs/; what is there is gone on with.")
+    Path, typer.Option(metavar="DIR", help="Gets labels/ and runs/; earlier results are resumed.")
 ]
 Init = Annotated[
     Path | None,
@@ -50,7 +50,7 @@ def run(
 ) -> None:
     """Do everything that a recipe says: label, fit, export, evaluate, write the card.
 
-    The same command goes on where an earlier one stopped.
+    The same command resumes where an earlier one stopped.
 
     Examples:
 
@@ -58,17 +58,17 @@ def run(
 
         torchrun --nproc-per-node 4 -m train run recipes/saliency_student_v2.toml --data data
     """
-    from train.chain import Places, run_recipe
+    from train.chain import Places, check_run, run_recipe
     from train.output import progress_bar
-    from train.recipe import read_recipe
+    from train.recipe import read_recipe, recipe_files
 
     _check_status(status)
+    known = read_recipe(recipe)
     places = Places(data, work, out, init, teacher, tuple(beside or ()))
+    check_run(known, places, recipe_files(recipe))
     try:
         with progress_bar() as progress:
-            exported = run_recipe(
-                read_recipe(recipe), places, device, status, default, (), typer.echo, progress
-            )
+            exported = run_recipe(known, places, device, status, default, (), typer.echo, progress)
     except KeyboardInterrupt:
         _interrupted()
     if exported is not None and default and exported.refused:
@@ -86,7 +86,7 @@ def label(
 ) -> None:
     """Write a teacher's map of every picture of a folder, as its soft label.
 
-    A label that is there already is kept, so that a run that was stopped goes on where it was.
+    Existing labels are kept, so that a run that was stopped can be resumed.
 
     Examples:
 
@@ -109,25 +109,26 @@ def fit(
     init: Init = None,
     device: Device = "auto",
 ) -> None:
-    """Train as a recipe says, on labels that are there already.
+    """Train as a recipe says, on existing labels.
 
-    The same command goes on from the last checkpoint. Under torchrun the processes share each
+    The same command resumes from the last checkpoint. Under torchrun the processes share each
     batch.
 
     Example:
 
         python -m train fit recipes/saliency_student_v1.toml --data data --work work
     """
-    from train.chain import Places, fit_recipe
-    from train.recipe import read_recipe
+    from train.chain import Places, check_fit, fit_recipe
+    from train.recipe import read_recipe, recipe_files
 
     known = read_recipe(recipe)
     places = Places(data, work, work, init)
+    check_fit(known, places, recipe_files(recipe))
     try:
         state = fit_recipe(known, places, device, typer.echo)
     except KeyboardInterrupt:
         _interrupted()
-    typer.echo(f"{places.run(known) / 'checkpoint.pt'}: {state.step:,} steps.")
+    typer.echo(f"{places.checkpoint(known)}: {state.step:,} steps.")
 
 
 def export(
@@ -158,7 +159,8 @@ def export(
     import json
 
     from train.checkpoint import load_checkpoint
-    from train.export import export_student
+    from train.export import export_student, exported_files
+    from train.output import check_outputs
     from vmafsal.errors import InputError
 
     _check_status(status)
@@ -169,9 +171,9 @@ def export(
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is no result of `evaluate --json` ({error}).") from None
     state = load_checkpoint(checkpoint)
-    exported = export_student(
-        state, out, model_id or state.config["id"], documents, status, default, note or ()
-    )
+    chosen = model_id or state.config["id"]
+    check_outputs(exported_files(out, chosen), [checkpoint, *(scores or ())], makes_folders=True)
+    exported = export_student(state, out, chosen, documents, status, default, note or ())
     for size, value in exported.parity.items():
         typer.echo(f"PyTorch and ONNX Runtime differ by {value:.1e} at {size}.")
     typer.echo(f"{exported.onnx} sha256 {exported.sha256}")
@@ -188,5 +190,5 @@ def _check_status(status: str) -> None:
 
 
 def _interrupted() -> None:
-    typer.echo("Interrupted. The same command goes on from the last checkpoint.", err=True)
+    typer.echo("Interrupted. The same command resumes from the last checkpoint.", err=True)
     raise typer.Exit(130)

@@ -1,4 +1,4 @@
-"""From a checkpoint to an ONNX file that is proven equal, with its sidecar, card and entry."""
+"""From a checkpoint to an ONNX file of equal output, with its sidecar, card and entry."""
 
 from __future__ import annotations
 
@@ -20,12 +20,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from train.card import card
 from train.checkpoint import Checkpoint
 from train.nets import architecture, build
+from train.output import make_folder
 from vmafsal.errors import InputError, ModelError
 from vmafsal.files import sha256_of, write_whole
 from vmafsal.infer.session import Session
 from vmafsal.models.model import load_model
 
-__all__ = ["Exported", "export_student", "fold_batch_norm", "parity", "to_onnx", "trained_net"]
+__all__ = [
+    "Exported",
+    "export_student",
+    "exported_files",
+    "fold_batch_norm",
+    "parity",
+    "to_onnx",
+    "trained_net",
+]
 
 OPSET = 17
 PARITY_SIZES = ((256, 256), (264, 480), (1080, 1920))
@@ -35,6 +44,9 @@ DEFAULT_IOU = 0.5
 LICENSE = "BSD-3-Clause-Plus-Patent"
 TRAINING = ".training.json"
 """Ending of the file with everything that the card says."""
+ENDINGS = (".json", TRAINING, ".md", ".onnx")
+"""Of the files of a model, in the order in which they are written."""
+REGISTRY = "registry.json"
 SPARE = ".next"
 """Added to a model's file names while its plain names are in use by the registry."""
 
@@ -49,6 +61,12 @@ class Exported:
     """Of each size "HxW" the largest difference between PyTorch and ONNX Runtime."""
     refused: str | None
     """Why the model must not become the default; None where it may."""
+
+
+def exported_files(out: Path, model_id: str) -> list[Path]:
+    """Every file that `export_student` writes or removes."""
+    stems = (model_id, model_id + SPARE)
+    return [out / REGISTRY, *(out / f"{stem}{ending}" for stem in stems for ending in ENDINGS)]
 
 
 def trained_net(state: Checkpoint) -> nn.Module:
@@ -169,7 +187,7 @@ def _facts(
 
 
 def sidecar(facts: dict[str, Any]) -> dict[str, Any]:
-    """What stands in `<id>.json`; without an `input` policy: native, the C extractor's colour."""
+    """The contents of `<id>.json`; without an `input` policy: native, the C extractor's colour."""
     names = [entry["name"] for entry in facts["data"]]
     policy = architecture(facts["arch"]).policy
     hidden = ("model", "sha256", "worst")
@@ -234,11 +252,12 @@ def export_student(
         ModelError: if PyTorch and ONNX Runtime differ, or an operator is not allowed; nothing
             is written then.
         InputError: if no step is finished, or an evaluation is of another model.
+        OutputError: if a file cannot be written.
     """
     if state.step == 0:
         raise InputError("The checkpoint holds no finished step; train first.")
     net = trained_net(state)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"{model_id}.onnx"
         to_onnx(net, draft)
@@ -266,12 +285,13 @@ def export_student(
         "status": status,
         "family": state.config.get("family", "salient-object"),
     }
-    files: dict[str, str | bytes] = {
-        ".json": json.dumps(sidecar(facts), indent=1) + "\n",
-        TRAINING: json.dumps(facts, indent=1) + "\n",
-        ".md": card(facts),
-        ".onnx": content,
-    }
+    contents: tuple[str | bytes, ...] = (
+        json.dumps(sidecar(facts), indent=1) + "\n",
+        json.dumps(facts, indent=1) + "\n",
+        card(facts),
+        content,
+    )
+    files = dict(zip(ENDINGS, contents, strict=True))
     _publish(out, entry, files, default and refused is None)
     return Exported(out / f"{model_id}.onnx", sha256, differences, refused)
 
@@ -279,12 +299,12 @@ def export_student(
 def _publish(
     folder: Path, entry: dict[str, Any], files: dict[str, str | bytes], default: bool
 ) -> None:
-    """Write a model's files and its registry entry, so that any interruption is harmless.
+    """Write a model's files and its registry entry, so that an interruption does no harm.
 
-    Files that the registry names are never touched: the new ones are written under spare names,
-    the registry is pointed at those in one rename, and only then the plain names are rewritten.
+    Files that the registry names are not changed: the new ones are written under spare names, the
+    registry is pointed at those in one rename, and then the plain names are rewritten.
     """
-    registry = folder / "registry.json"
+    registry = folder / REGISTRY
     known = _read_registry(registry, entry["id"])
     plain, spare = entry["id"], entry["id"] + SPARE
     used = {model["onnx"] for model in known["models"]}

@@ -1,4 +1,4 @@
-"""The training loop, and everything that makes it resumable."""
+"""The training loop, which can be resumed from its checkpoints."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from vmafsal.models.sidecar import IMAGENET_MEAN, IMAGENET_STD
 __all__ = ["fit", "held_out_scores", "learning_rate", "normalise"]
 
 LOOKAHEAD = 3
-"""Batches that are prepared while the network works."""
+"""Batches that are prepared ahead of the step that uses them."""
 
 
 def normalise(pictures: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -115,7 +115,7 @@ def _batches(samples: Samples, steps: range, world: World) -> Iterator[Any]:
 
 @torch.no_grad()
 def _follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
-    """Move an average of the weights towards them; the first steps count more than later ones."""
+    """Update the EMA of the weights; its decay is lower in the first steps."""
     share = 1.0 - min(decay, (1 + step) / (10 + step))
     now = net.state_dict()
     for name, value in average.state_dict().items():
@@ -142,7 +142,7 @@ def _refuse_other_options(saved: dict[str, Any], now: dict[str, Any], step: int)
     """Refuse to resume under options that lead to other weights.
 
     The number of steps, the stages and the cool-down may change while the learning rate is still
-    held: they decide what is to come alone.
+    constant, since they affect later steps only.
 
     Raises:
         UsageError: listing every difference.
@@ -196,10 +196,10 @@ def fit(
     init: dict[str, torch.Tensor] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Train a student; go on from `path` where there is a checkpoint.
+    """Train a student; resume from `path` where there is a checkpoint.
 
     Args:
-        path: the checkpoint; written before the first step, every `save_every` steps and at last.
+        path: the checkpoint; written every `save_every` steps and after the last one.
         init: weights that a new run begins with.
         say: called with facts in sentences.
     Returns:
@@ -233,7 +233,7 @@ def fit(
         adam.load_state_dict(state.optimizer)
         if average is not None and state.average is not None:
             average.load_state_dict(state.average)
-        say(f"Going on from step {state.step:,} of {options.steps:,}.")
+        say(f"Resuming from step {state.step:,} of {options.steps:,}.")
     else:
         state = Checkpoint(config, 0, net.state_dict(), adam.state_dict())
     samples = Samples(corpus, options, known.stride)
@@ -257,7 +257,7 @@ def fit(
             if not (math.isfinite(losses[-1]) and math.isfinite(norm)):
                 raise InputError(
                     f"The loss ({losses[-1]}) or its gradient ({norm}) is not finite in step "
-                    f"{step + 1}. Lower lr; the run goes on from its last checkpoint."
+                    f"{step + 1}. Lower lr; the run resumes from its last checkpoint."
                 )
             adam.step()
             if average is not None:

@@ -1,4 +1,4 @@
-"""What a command shows while it runs, and the check of its outputs before it starts."""
+"""Progress of a command, and checks of its outputs before it starts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vmafsal.files import check_destination
+from vmafsal.errors import OutputError
+from vmafsal.files import FilesRead, check_destination
 
-__all__ = ["Progress", "check_outputs", "progress_bar", "silent"]
+__all__ = ["Progress", "check_outputs", "make_folder", "progress_bar", "silent"]
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, of how many."""
@@ -37,16 +38,45 @@ def progress_bar() -> Iterator[Progress]:
         yield show
 
 
-def check_outputs(paths: Iterable[Path | None], inputs: Iterable[Path] = ()) -> None:
+def check_outputs(
+    paths: Iterable[Path | None], inputs: Iterable[Path] = (), *, makes_folders: bool = False
+) -> None:
     """Find out before the work that each result can be written, and replaces no input.
 
     Args:
         paths: of the results; None where one is not wanted.
-        inputs: every file that the command reads.
+        inputs: every file and every folder of pictures that the command reads. No result may lie
+            in such a folder.
+        makes_folders: whether the command makes the folders of its results.
     Raises:
         OutputError: naming the first that cannot be written.
     """
-    read = list(inputs)
+    listed = list(inputs)
+    read, folders = FilesRead(listed), FilesRead(path for path in listed if path.is_dir())
     for path in paths:
-        if path is not None:
-            check_destination(str(path), read)
+        if path is None:
+            continue
+        if path.parent.is_dir() or not makes_folders:
+            check_destination(str(path))
+        if (folder := folders.find(path.parent)) is not None:
+            raise OutputError(
+                f"{path} would be written into {folder}, which this run reads: choose another "
+                "folder for the result."
+            )
+        if (found := read.find(path)) is not None:
+            raise OutputError(
+                f"{path} would replace {found}, which this run reads: choose another folder for "
+                "the result, or copy that file first."
+            )
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results, unless it is there.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {path} cannot be made: {error.strerror}.") from None

@@ -148,7 +148,8 @@ def check(
 
         python -m train prepare check data/DUTS-TR
     """
-    check_outputs((json_path,), [p for pair in find_pictures(folder) for p in pair.files])
+    files = [path for pair in find_pictures(folder) for path in pair.files]
+    check_outputs((json_path,), [*files, *orphans(folder), *{path.parent for path in files}])
     with progress_bar() as progress:
         found = check_folder(folder, progress)
     if json_path is not None:

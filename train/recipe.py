@@ -20,6 +20,7 @@ __all__ = [
     "Stage",
     "Teacher",
     "read_recipe",
+    "recipe_files",
 ]
 
 SCHEDULES = ("cosine", "hold")
@@ -95,7 +96,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Fit:
-    """Every value that decides the resulting weights."""
+    """The hyperparameters."""
 
     steps: int
     stages: tuple[Stage, ...]
@@ -110,15 +111,15 @@ class Fit:
     clip: float = 0.0
     """Largest norm of the gradient; 0 does not clip."""
     ema: float = 0.0
-    """Decay of the moving average of the weights, which then is what is exported; 0: none."""
+    """Decay of the exponential moving average of the weights, which is exported; 0: no average."""
     loss: str = "dice"
-    """What stands beside BCE: dice, iou (soft IoU), or cc_kl (1 - CC + KL, for soft maps)."""
+    """Term beside BCE: dice, iou (soft IoU), or cc_kl (1 - CC + KL, for soft maps)."""
     overlap: float = 1.0
     """Weight of that term."""
     mean_error: float = 0.0
     """Weight of |mean of the map - mean of the label|."""
     consistency: float = 0.0
-    """Weight of the difference between the maps of a picture and of its degraded copy."""
+    """Weight of the consistency loss between the maps of a picture and of its degraded copy."""
     aspects: tuple[float, ...] = (1.0,)
     """Width over height of the training rectangles."""
     crop: float = 0.8
@@ -192,7 +193,7 @@ class Recipe:
             _choose(f"labels of {known.name}", known.labels, LABELS)
 
     def options(self) -> dict[str, Any]:
-        """What decides the weights, for the checkpoint: lists instead of tuples."""
+        """What the weights depend on, for the checkpoint: lists instead of tuples."""
         table = asdict(self)
         for key in ("evaluations", "notes"):
             del table[key]
@@ -219,6 +220,11 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a recipe ({error}).") from None
+
+
+def recipe_files(path: Path) -> list[Path]:
+    """Every file that read_recipe reads."""
+    return [path, path.with_name(SETS)]
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -1,4 +1,4 @@
-"""Whether models are what their registry, sidecars and cards say of them."""
+"""Whether models agree with their registry, sidecars and cards."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def check_scores(
         if not chosen:
             continue
         predictors = [
-            # A model of one size takes no other, and "HxW" stands in its scores.
+            # The scores of a model with a fixed size name it as "HxW".
             Predictor(model, "model" if model.policy.size else score["short_side"], threads)
             for model, score in chosen
         ]
@@ -262,6 +262,7 @@ def validate(
     checks = verify(path)
     models = open_models(path)
     inputs = [file for model in models for file in model.path.parent.iterdir()]
+    inputs += [path for root in data or () for path in root.rglob("*")]
     check_outputs((out_json,), [*inputs, *(checkpoints or ())])
     checks += [check_card(m) for m in models if m.path.with_suffix(TRAINING).exists()]
     found_again: list[Found] = []

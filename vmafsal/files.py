@@ -27,6 +27,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
+    "FilesRead",
     "WholeFile",
     "check_destination",
     "open_output",
@@ -222,22 +223,49 @@ def check_destination(path: str, inputs: Iterable[str | Path] = ()) -> str | Non
             raise output_error(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
         if not stat.S_ISREG(mode):
             return None
-    if any(_same_file(target, str(other)) for other in inputs):
+    if FilesRead(inputs).find(path) is not None:
         raise OutputError(
-            f"{path} is a file that this run reads, and would be lost: give the result another "
-            "name."
+            f"{path} is a file that this run reads, and would be lost: write the result elsewhere, "
+            "or under another name."
         )
     return target
 
 
-def _same_file(target: str, other: str) -> bool:
-    with suppress(OSError, ValueError):
-        there = os.fstat(0) if other == "-" else os.stat(other)
-        return os.path.samestat(os.stat(target), there)
-    # One of them is not there, or `other` is no path at all.
-    with suppress(OSError, ValueError):
-        return other != "-" and target == os.path.realpath(other)
-    return False
+class FilesRead:
+    """The files that a run reads, none of which an output may replace.
+
+    Links are followed: a file is the same under all its names. Many outputs can be looked up among
+    many files, as none is compared with each of the others.
+    """
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        """
+        Args:
+            paths: of the files; "-" is standard input. A file that the run looks for may be listed
+                even where it does not exist.
+        """
+        self._files: dict[object, str] = {}
+        for path in map(str, paths):
+            with suppress(OSError, ValueError):  # ValueError: it is no path at all
+                self._files.setdefault(_identity(path), path)
+
+    def find(self, output: str | Path) -> str | None:
+        """The file that an output would replace, or None."""
+        with suppress(OSError, ValueError):
+            return self._files.get(_identity(str(output)))
+        return None
+
+
+def _identity(path: str) -> object:
+    """What all names of a file have in common: its inode, or where it would be made."""
+    if path == "-":
+        facts = os.fstat(0)
+    else:
+        try:
+            facts = os.stat(path)
+        except OSError:
+            return os.path.realpath(path)
+    return facts.st_dev, facts.st_ino
 
 
 def remove_leftovers(folder: str | Path) -> int:

@@ -34,9 +34,9 @@ T = TypeVar("T")
 __all__ = ["OpenSession", "Run", "open_job_video", "open_session"]
 
 _PATIENCE_SECONDS = 2.0
-"""So long a run that is left halfway waits for the thread that reads a file."""
+"""For how long closing an unfinished run waits for the thread that reads a file."""
 _PATIENCE_SECONDS_PIPE = 0.1
-"""The same for a pipe, which may have fallen silent."""
+"""The same for a pipe, whose writer may have stopped."""
 
 
 class Run:
@@ -44,8 +44,8 @@ class Run:
 
     Facts (info, models, provider, frame_count, notices) are known before the first frame is read;
     `notices` may grow. Iterate once: the run itself for numbers, or maps() for maps and pictures
-    beside them. The numbers stay in `frames`. Files are closed at the end of the iteration; a run
-    that is left halfway is closed by `close()` or by leaving its with-block.
+    beside them. The numbers stay in `frames`. Files are closed at the end of the iteration; an
+    unfinished run is closed by `close()` or at the end of its with-block.
     """
 
     def __init__(
@@ -119,8 +119,7 @@ class Run:
             for path in source.files
         ]
         models = [path for model in self.models.values() for path in model.files]
-        sidecars = [model.path.with_suffix(".json") for model in self.models.values()]
-        return [*videos, *map(str, models + sidecars)]
+        return [*videos, *map(str, models)]
 
     @property
     def provider(self) -> str:
@@ -138,12 +137,12 @@ class Run:
 
     @property
     def frame_estimate(self) -> int | None:
-        """The same, or what the container says of itself: for progress, not for arithmetic."""
+        """The same, or the count in the container's header, which may be wrong: for progress."""
         return self._comparison.frame_estimate
 
     @property
     def notices(self) -> list[str]:
-        """Whole sentences about what is worth knowing, so far."""
+        """Notices for the user so far, as whole sentences."""
         reference = self._reference.notices if self._reference else []
         return [
             *self._notices,
@@ -168,8 +167,8 @@ class Run:
     ) -> Generator[MappedFrame]:
         """Iterate with the saliency maps and the decoded pictures beside the numbers.
 
-        This is what commands build on that need more than the numbers. It takes the place of
-        iterating the run: one of the two, once.
+        For commands that need more than the numbers. Either this or the run itself is iterated,
+        once.
 
         Args:
             with_reference: decode the reference too, and give its pictures.
@@ -241,7 +240,7 @@ class Run:
         }
 
     def close(self) -> None:
-        """Let go of files and threads. May be called more than once."""
+        """Close the files and end the threads. May be called more than once."""
         if self._run is not None:
             self._run.close()
         if not self._started:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import pytest
 
 from vmafsal.errors import UsageError
-from vmafsal.library.outputs import FilesRead, check_output_name, find_clashes, name_outputs
+from vmafsal.library.outputs import check_output_name, find_clashes, name_outputs
 
 
 def names(*videos: str, ending: str = ".json") -> list[str]:
@@ -58,17 +58,3 @@ def test_outputs_that_are_one_file_on_some_disk_clash() -> None:
     assert "ignores case" in said
     (said,) = find_clashes([("X", "line 2"), ("x/y.json", "line 3")])
     assert "line 3: x/y.json needs a folder where X is a log" in said
-
-
-def test_a_file_is_found_by_all_its_names(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "a").touch()
-    (tmp_path / "link").symlink_to("real")
-    (tmp_path / "soft").symlink_to("real/a")
-    (tmp_path / "hard").hardlink_to(tmp_path / "real" / "a")
-    files = FilesRead([tmp_path / "link" / "a", tmp_path / "real" / "none"])
-    for name in ("real/a", "link/a", "soft", "hard"):
-        assert files.find(tmp_path / name) == str(tmp_path / "link" / "a")
-    assert files.find(tmp_path / "link" / "none") is not None
-    assert files.find(tmp_path / "real" / "other") is None
-    assert files.find("x\0") is None

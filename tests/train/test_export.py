@@ -16,14 +16,16 @@ pytest.importorskip("torch")
 import torch
 from jsonschema import Draft202012Validator
 from torch import nn
+from typer.testing import CliRunner
 
 import train.export
 from tests.drawn_corpus import write_recipe
-from train.checkpoint import Checkpoint
+from train.__main__ import build_app
+from train.checkpoint import Checkpoint, save_checkpoint
 from train.export import export_student, fold_batch_norm, to_onnx
 from train.nets import ARCHITECTURES, architecture, build
 from train.recipe import read_recipe
-from vmafsal.errors import InputError, ModelError
+from vmafsal.errors import InputError, ModelError, OutputError
 from vmafsal.files import write_whole
 from vmafsal.infer.session import Session
 from vmafsal.models.model import load_model
@@ -302,3 +304,28 @@ def test_a_calibration_scales_and_shifts_the_logits(small_sizes: None, tmp_path:
     state.config["calibration"] = {"scale": 2.0, "shift": 0.25}
     np.testing.assert_allclose(logits("calibrated"), 2.0 * (plain - 0.25), atol=1e-3)
     assert "2 · (z - 0.25)" in (tmp_path / "calibrated" / "s.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("ending", [".json", ".onnx", ".next.onnx", ".training.json"])
+def test_an_export_replaces_no_file_that_it_reads(tmp_path: Path, ending: str) -> None:
+    state = finished(tmp_path, "v1")
+    checkpoint, scores = tmp_path / "checkpoint.pt", tmp_path / "scores.json"
+    read = tmp_path / f"small_v1{ending}"
+    if ending.endswith("json"):
+        scores = read
+    else:
+        checkpoint = read
+    save_checkpoint(state, checkpoint)
+    scores.write_text(json.dumps(evaluation("a" * 64)))
+    before = read.read_bytes()
+    options = ["export", checkpoint, "--out", tmp_path, "--scores", scores]
+    result = CliRunner().invoke(build_app(), list(map(str, options)))
+    assert isinstance(result.exception, OutputError), result.output
+    assert f"{read}, which this run reads" in str(result.exception)
+    assert read.read_bytes() == before
+    assert not (tmp_path / "registry.json").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be made"):
+        export_student(finished(tmp_path, "v1"), tmp_path / "recipe.toml" / "models", "s")

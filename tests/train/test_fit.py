@@ -98,7 +98,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert 4 <= load_checkpoint(path).step < 12
     said: list[str] = []
     assert same(train(read_recipe(recipe), data, tmp_path, said), whole)
-    assert any("Going on from step" in sentence for sentence in said)
+    assert any("Resuming from step" in sentence for sentence in said)
 
 
 def test_two_processes_share_a_batch(data: Path, tmp_path: Path) -> None:

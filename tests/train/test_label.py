@@ -16,7 +16,7 @@ from train.data import read_rgb
 from train.evaluate.predict import Predictor
 from train.label import label, open_teacher
 from train.teachers import teach
-from vmafsal.errors import InputError, UsageError
+from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.models.model import load_model
 
 SIZE = {"input": {"size": [40, 40]}}
@@ -100,6 +100,51 @@ def test_bad_input(images: Path, tmp_path: Path) -> None:
     (images / "drawn_0001.jpg").write_bytes(b"\xff\xd8 no picture")
     with pytest.raises(InputError, match=r"drawn_0001\.jpg cannot be read"):
         label(teacher, images, tmp_path / "out")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".png"])
+def test_no_label_is_written_where_maps_or_pictures_are_read(
+    images: Path, tmp_path: Path, suffix: str
+) -> None:
+    maps = tmp_path / "labels" / "maps"
+    maps.mkdir(parents=True)
+    values = np.full((24, 32), 51, np.uint8)
+    np.save(maps / "drawn_0000.npy", values)
+    if suffix == ".png":
+        (maps / "drawn_0000.npy").unlink()
+        Image.fromarray(values).save(maps / "drawn_0000.png")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    link = tmp_path / "link"
+    link.symlink_to("labels")
+    for out in (tmp_path / "labels", link):
+        with pytest.raises(OutputError, match="which this run reads: choose another folder"):
+            label(open_teacher(f"maps:{maps}"), images, out)
+    images.rename(images.parent / "maps")
+    teacher = open_teacher(f"onnx:{brightness(tmp_path / 'teacher.onnx')}")
+    with pytest.raises(OutputError, match="which this run reads: choose another folder"):
+        label(teacher, images.parent / "maps", images.parent)
+    (images.parent / "maps").rename(images)
+    found = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    assert {path: found[path] for path in before} == before
+    assert not {path.name for path in found.keys() - before.keys()} - {
+        "teacher.onnx", "teacher.json",
+    }  # fmt: skip
+
+
+def test_no_label_is_written_over_the_teacher(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    onnx = brightness(tmp_path / "labels" / "labels.onnx")
+    with pytest.raises(OutputError, match=r"labels\.json, which this run reads"):
+        label(open_teacher(f"onnx:{onnx}"), images, onnx.parent)
+    assert not (onnx.parent / "maps").exists()
+
+
+def test_a_damaged_record_is_not_replaced(images: Path, tmp_path: Path) -> None:
+    teacher = open_teacher(f"onnx:{brightness(tmp_path / 'teacher.onnx')}")
+    (tmp_path / "labels.json").write_text("{")
+    with pytest.raises(UsageError, match="labels of another teacher"):
+        label(teacher, images, tmp_path)
+    assert (tmp_path / "labels.json").read_text() == "{"
 
 
 def test_command(images: Path, tmp_path: Path) -> None:

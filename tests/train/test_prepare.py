@@ -283,6 +283,26 @@ def test_check_finds_everything(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "found.json").read_text())["ones"] == ["drawn_0004"]
 
 
+def test_no_finding_replaces_a_picture(tmp_path: Path) -> None:
+    root = draw_duts(tmp_path / "set", 2, 24, 32)
+    (root / "DUTS-TR-Image" / "drawn_0000.jpg").unlink()
+    before = {path: path.read_bytes() for path in root.rglob("*.*")}
+    (tmp_path / "link.json").hardlink_to(root / "DUTS-TR-Mask" / "drawn_0000.png")
+    for target in ("set/DUTS-TR-Mask/drawn_0001.png", "set/DUTS-TR-Image/new.json", "link.json"):
+        result = CliRunner().invoke(app, ["check", str(root), "--json", str(tmp_path / target)])
+        assert isinstance(result.exception, OutputError), target
+        assert "which this run reads" in str(result.exception)
+    assert {path: path.read_bytes() for path in root.rglob("*.*")} == before
+
+
+def test_an_archive_is_not_unpacked_over_itself(zip_bytes: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "DUTS-TR"
+    path.write_bytes(zip_bytes)
+    with pytest.raises(OutputError, match="is there already"):
+        unpack(archive_of(zip_bytes), path, tmp_path)
+    assert path.read_bytes() == zip_bytes
+
+
 def test_check_passes_a_sound_folder(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(draw_duts(tmp_path / "set", 2, 24, 32))])
     assert result.exit_code == 0

@@ -12,11 +12,14 @@ import pytest
 
 pytest.importorskip("torch")
 
+from typer.testing import CliRunner
+
 from tests.drawn_corpus import draw_duts, draw_pair, draw_set, write_recipe
 from tests.train.test_evaluate import brightness
+from train.__main__ import build_app
 from train.chain import Places, label_sets, weights_of
 from train.recipe import read_recipe
-from vmafsal.errors import InputError, UsageError
+from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.files import sha256_of
 from vmafsal.models.model import load_model
 
@@ -88,7 +91,7 @@ def test_from_pictures_to_a_scored_clip(tmp_path: Path) -> None:
     before = exported.read_bytes()
     said = run(*command)  # nothing is left to do; the same model comes out
     assert "All pictures of 2 sets are labelled" in said
-    assert "step 60" not in said.replace("Going on from step 60", "")
+    assert "step 60" not in said.replace("Resuming from step 60", "")
     assert exported.read_bytes() == before
 
     facts = json.loads((models / "small_v2.training.json").read_text("utf-8"))
@@ -200,6 +203,72 @@ def test_the_weights_that_a_recipe_begins_with_are_checked(tmp_path: Path) -> No
     state = fit_recipe(recipe, Places(tmp_path, tmp_path, tmp_path, shipped), "cpu", print)
     begun = weights_of(shipped, "v3")
     assert torch_equal(state.model, begun)
+
+
+@pytest.mark.parametrize("role", ["teacher", "beside", "recipe"])
+def test_a_run_that_would_replace_what_it_reads_does_not_start(tmp_path: Path, role: str) -> None:
+    draw_set(tmp_path / "drawn", 3)
+    draw_set(tmp_path / "unlabelled", 3, masks=False)
+    models = tmp_path / "models"
+    models.mkdir()
+    own, other = brightness(models / "small_v2.onnx"), brightness(tmp_path / "other.onnx")
+    recipe = recipe_with_teacher(tmp_path, own if role == "teacher" else other)
+    if role == "recipe":
+        recipe = recipe.rename(models / "small_v2.md")
+    options = ["run", recipe, "--data", tmp_path, "--work", tmp_path / "work", "--out", models]
+    if role == "beside":
+        options += ["--beside", own]
+    before = {path: path.read_bytes() for path in models.iterdir()}
+    result = CliRunner().invoke(build_app(), list(map(str, options)))
+    assert isinstance(result.exception, OutputError), result.output
+    lost = recipe if role == "recipe" else own
+    assert f"would replace {lost}, which this run reads" in str(result.exception)
+    assert {path: path.read_bytes() for path in models.iterdir()} == before
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_finished_model_may_replace_the_weights_that_it_began_with(tmp_path: Path) -> None:
+    draw_set(tmp_path / "drawn", 30)
+    models = tmp_path / "models"
+    models.mkdir()
+    shipped = ROOT / "model" / "tiny" / "saliency_student_v3.onnx"
+    weights = shipped.read_bytes()
+    init = models / "small_v3.onnx"
+    init.write_bytes(weights)
+    said = f'[init]\nsha256 = "{sha256_of(init)}"\nwhat = "earlier weights"\n'
+    recipe = write_recipe(tmp_path / "recipe.toml", "v3", said, steps=1, batch=4)
+    command: list[str | Path] = [
+        "train", "run", recipe, "--data", tmp_path, "--work", tmp_path / "work",
+        "--out", models, "--init", init,
+    ]  # fmt: skip
+    run(*command)
+    assert init.read_bytes() != weights
+    folder = tmp_path / "work" / "runs" / "small_v3"
+    (kept,) = folder.glob("init-*")
+    assert kept.read_bytes() == weights
+    trained = init.read_bytes()
+    run(*command)  # resumes from its checkpoint: the weights are not read again
+    (folder / "checkpoint.pt").unlink()
+    run(*command)  # begins anew, with the copy
+    assert init.read_bytes() == trained
+    assert kept.read_bytes() == weights
+
+
+@pytest.mark.parametrize("command", ["run", "fit"])
+def test_the_initial_weights_are_not_replaced_by_the_runs_own_files(
+    tmp_path: Path, command: str
+) -> None:
+    draw_set(tmp_path / "drawn", 3)
+    recipe = write_recipe(tmp_path / "recipe.toml")
+    init = tmp_path / "work" / "runs" / "small_v1" / "checkpoint.pt"
+    init.parent.mkdir(parents=True)
+    init.write_bytes(b"weights")
+    options = [command, recipe, "--data", tmp_path, "--work", tmp_path / "work", "--init", init]
+    if command == "run":
+        options += ["--out", tmp_path / "models"]
+    result = CliRunner().invoke(build_app(), list(map(str, options)))
+    assert isinstance(result.exception, OutputError), result.output
+    assert init.read_bytes() == b"weights"
 
 
 def torch_equal(one: dict, other: dict) -> bool:  # type: ignore[type-arg]

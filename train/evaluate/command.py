@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,9 +92,10 @@ def evaluate(
         for side in parse_short_sides(short_side)
     ]
     sets = open_sets(data, only_kept_out, limit)
-    inputs = [path for model in loaded for path in (model.path, model.path.with_suffix(".json"))]
+    inputs = [path for model in loaded for path in model.files]
     inputs += [path for pairs in sets.values() for pair in pairs for path in pair.files]
-    check_outputs((json_path, markdown_path, sheet), inputs)
+    sheets = {} if sheet is None else _name_sheets(sheet, list(sets))
+    check_outputs((json_path, markdown_path, *sheets.values()), inputs)
     settings = {"short_side": short_side, "limit": limit, "device": device, "threads": threads}
     drawn: dict[str, list[Evaluated]] = {}
     with progress_bar() as progress:
@@ -101,12 +103,18 @@ def evaluate(
             predictors, sets, only_kept_out, by_sequence, settings, progress, drawn
         )
     _report(document, json_path, markdown_path)
-    if sheet is not None:
+    if sheets:
         from train.evaluate.sheet import draw_sheet
 
         for name, evaluated in drawn.items():
-            path = sheet if len(sets) == 1 else sheet.with_stem(f"{sheet.stem}.{name}")
-            write_whole(path, draw_sheet(evaluated, sets[name]))
+            write_whole(sheets[name], draw_sheet(evaluated, sets[name]))
+
+
+def _name_sheets(sheet: Path, sets: Sequence[str]) -> dict[str, Path]:
+    """The contact sheet of each set: one set's as it is named, else with the set in the name."""
+    if len(sets) == 1:
+        return {sets[0]: sheet}
+    return {name: sheet.with_stem(f"{sheet.stem}.{name}") for name in sets}
 
 
 def _report(document: dict[str, Any], json_path: Path | None, markdown_path: Path | None) -> None:

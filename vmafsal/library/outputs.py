@@ -6,14 +6,12 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from functools import cache
-from pathlib import Path, PurePath, PureWindowsPath
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath, PureWindowsPath
 
 from vmafsal.errors import UsageError
 
-__all__ = ["FilesRead", "check_output_name", "find_clashes", "is_summary", "name_outputs"]
+__all__ = ["check_output_name", "find_clashes", "is_summary", "name_outputs"]
 
 _SUMMARY = re.compile(r"summary(-\d+-of-\d+)?\.(jsonl|csv)", re.IGNORECASE)
 
@@ -112,37 +110,6 @@ def find_clashes(outputs: Sequence[tuple[str, str]]) -> list[str]:
         if inner is not None:
             problems.append(f"{place}: {output} needs a folder where {inner} is a log.")
     return problems
-
-
-class FilesRead:
-    """The files that a run reads, none of which an output may replace.
-
-    A file is known by all its names: links and the case of letters are seen through. The number
-    of files does not matter, as there is no comparison of each output with each of them.
-    """
-
-    def __init__(self, paths: Iterable[str | Path]) -> None:
-        """
-        Args:
-            paths: of the files, those included that are looked for and may not be there.
-        """
-        self._real_folder = cache(os.path.realpath)
-        self._files: dict[object, str] = {}
-        for path in paths:
-            for key in self._keys(path):
-                self._files.setdefault(key, str(path))
-
-    def find(self, output: str | Path) -> str | None:
-        """The file that an output would replace, or None."""
-        return next((self._files[key] for key in self._keys(output) if key in self._files), None)
-
-    def _keys(self, path: str | Path) -> Iterator[object]:
-        folder, name = os.path.split(path)
-        with suppress(OSError, ValueError):
-            facts = os.stat(path)
-            yield facts.st_dev, facts.st_ino
-        with suppress(OSError, ValueError):
-            yield os.path.join(self._real_folder(folder or os.curdir), name)
 
 
 def _key(output: str) -> str:

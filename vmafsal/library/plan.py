@@ -10,10 +10,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from vmafsal.errors import UsageError
+from vmafsal.files import FilesRead
 from vmafsal.job import Feature
 from vmafsal.library.clips import Clip, list_problems, read_clips
 from vmafsal.library.identity import describe_features
-from vmafsal.library.outputs import FilesRead
 from vmafsal.library.record import Digest, Record
 from vmafsal.library.scheduler import PoolRequest
 from vmafsal.library.summary import summary_name
@@ -39,7 +39,7 @@ class LoadedModels:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is to do."""
+    """The clips, models and options of a run."""
 
     clips: Sequence[Clip]
     models: LoadedModels
@@ -151,7 +151,7 @@ def load_models(clips: Iterable[Clip]) -> LoadedModels:
             models = {feature.column: load(feature.model_path) for feature in features}
             described[features] = describe_features(features, models)
             for model in models.values():
-                files |= {*model.files, model.path.with_suffix(".json")}
+                files.update(model.files)
     return LoadedModels(described, frozenset(files))
 
 

@@ -43,9 +43,8 @@ class Model:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that was read: the ONNX file, its external weights, its sidecar."""
-        sidecar = self.sidecar.path
-        return (self.path, *self.weights, *([sidecar] if sidecar else []))
+        """Every file that was read or looked for: network, external weights, sidecar."""
+        return (self.path, *self.weights, self.path.with_suffix(".json"))
 
     @property
     def policy(self) -> InputPolicy:
