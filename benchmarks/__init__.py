@@ -1,1 +1,1 @@
-"""What is measured, never asserted on time: python -m benchmarks."""
+"""Benchmarks: python -m benchmarks. No test asserts on time."""

@@ -34,7 +34,7 @@ def compare(
     """Compare two reports of `python -m benchmarks`, or measure two commits in turns.
 
     The figures of two reports were measured at different times, maybe on different machines.
-    Two commits are measured now, A B A B, so that a busy moment slows both alike.
+    Two commits are measured now and alternate, A B A B, so that other load affects both alike.
     """
     files = [name.endswith(".json") for name in (a, b)]
     if any(files) != all(files):

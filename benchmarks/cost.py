@@ -1,8 +1,8 @@
 """What a frame costs: the whole command with its start-up, one model against another.
 
 `python -m benchmarks.cost --model A --against B` scores a drawn clip of raw 1080p with the command
-that people use: many frames with A, fewer with B, which is taken at the frame's own size. The runs
-alternate, so that whatever else the machine does falls on both.
+that people use: many frames with A, fewer with B, which runs at the frame's own size. The runs
+alternate, so that other load affects both.
 """
 
 from __future__ import annotations

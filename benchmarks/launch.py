@@ -1,8 +1,7 @@
 """Runs a program and writes what it cost. Run as `python -I -S launch.py REPORT PROGRAM…`.
 
-Linux counts in a process's peak memory what the process that started it had held, up to the
-moment the program is loaded. So the harness starts nothing itself: this file, which imports
-next to nothing, does.
+On Linux the peak memory of a process includes that of its parent until the program is loaded. So
+this file, which imports almost nothing, starts the programs for the harness.
 """
 
 from __future__ import annotations

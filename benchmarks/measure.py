@@ -76,7 +76,7 @@ def measure(
         rounds: each round runs the command and the floor once, in turns.
         peak: of the machine, in GFLOP/s.
         kinds: of files.
-        tell: called with a line on what begins now.
+        tell: called with a line of progress.
         run_seconds: about so long a run may take; it ends after fewer frames where it must.
     Yields:
         one row for each size, model and kind; docs/benchmarks.md explains its fields.
@@ -114,7 +114,7 @@ def _rows(
     looks: list[dict[str, Any]] = []
     floors: list[Times] = []
     for _ in range(rounds):
-        # By turns, so that a busy moment slows stages, floor and command alike.
+        # In turns, so that other load affects stages, floor and command alike.
         facts = worker(
             "stages",
             clips={kind: str(path) for kind, path in clips.items()},

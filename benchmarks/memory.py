@@ -37,7 +37,7 @@ def measure_memory(folder: Path, size: ClipSize, model: Subject) -> dict[str, An
 
 
 def main(*, folder: str, width: int, height: int, frames: int) -> None:
-    """Draw the clip; called in a process of its own, like all that holds pictures."""
+    """Draw the clip; called in a separate process, so that its memory is not counted."""
     size = ClipSize(width, height, frames)
     Path(folder).mkdir(parents=True, exist_ok=True)
     draw_raw(clip_path(Path(folder), size, "yuv"), size)

@@ -1,4 +1,4 @@
-"""What was measured, as JSON for programs and as Markdown for people."""
+"""Reports of measurements, as JSON and as Markdown."""
 
 from __future__ import annotations
 

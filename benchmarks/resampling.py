@@ -259,7 +259,7 @@ def measure(
 
 
 def installed_mb(package: str) -> float:
-    """Size of an installed package and the libraries it brings, in MB."""
+    """Size of an installed package with its libraries, in MB."""
     files = metadata.files(package) or []
     paths = [file.locate() for file in files]
     return sum(os.stat(path).st_size for path in paths if os.path.isfile(path)) / 1e6

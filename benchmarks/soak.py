@@ -1,4 +1,4 @@
-"""python -m benchmarks.soak: whether a process that scores many clips keeps its size.
+"""python -m benchmarks.soak: whether memory, handles and threads of a long process stay constant.
 
 Small clips of several kinds, some of them broken, and one long clip of 2160p run in one process.
 After every clip, and after every frame of the long one, its resident memory, open handles and
@@ -45,7 +45,7 @@ _SMALL = ClipSize(576, 324, 12)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a process holds at one moment."""
+    """The resources of a process at one moment."""
 
     rss: int
     """Resident memory in bytes."""

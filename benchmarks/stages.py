@@ -24,8 +24,8 @@ from vmafsal.video.frame import Frame
 __all__ = ["main", "quickest"]
 
 _FRAMES_KEPT = 4
-# So many decoded frames go round where a stage is timed without the one before it: they do not
-# all fit the cache, and a long clip does not have to fit the memory.
+# A stage is timed on so many decoded frames in turn: more than fit the cache, and few enough for
+# the memory.
 _BEST_OF = 3
 _MOST_FRAMES = 48
 
@@ -122,7 +122,7 @@ def _first_frames(path: str, width: int, height: int) -> list[Frame]:
 def _read(path: str, width: int, height: int, frames: int) -> Times:
     """Time for a frame, from the first one on: what comes before it is start-up.
 
-    The last few frames are kept, as they are where others still work on them.
+    The last few frames are kept in memory, as in the pipeline.
     """
     with _open(path, width, height) as source:
         pictures = source.frames(stop=frames)

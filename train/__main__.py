@@ -25,7 +25,7 @@ GROUPS = {"prepare": "train.prepare:app", "evaluate": "train.evaluate.command:ap
 """Where each group's app is."""
 
 EXTRA = ("torch", "PIL", "scipy")
-"""Modules that only the extra `train` brings."""
+"""Modules that only the extra `train` installs."""
 
 
 def _find(where: str) -> Any:
@@ -51,7 +51,7 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run a command; what goes wrong for a person is one sentence and an exit status."""
+    """Run a command; an error of the user is reported as one sentence and an exit status."""
     try:
         build_app()()
     except VmafsalError as error:

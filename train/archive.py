@@ -127,7 +127,7 @@ def unpack(archive: Archive, zip_path: Path, folder: Path, progress: Progress = 
     Returns:
         `folder/<name>`, with images and masks in the DUTS layout.
     Raises:
-        InputError: if it is another zip, damaged, wants to write outside the target, or does not
+        InputError: if it is another zip, damaged, has paths outside the target, or does not
             hold the pairs it should.
         OutputError: if the target exists with something else in it, or the disk has no room.
     """
@@ -188,7 +188,7 @@ def _extract(archive: Archive, zip_path: Path, staging: Path, progress: Progress
 
 
 def _refuse_unsafe(member: zipfile.ZipInfo, zip_path: Path) -> None:
-    """A path in a zip may say anything; only a plain one below the target is followed."""
+    """Refuse a path that is not that of a plain file below the target."""
     name = member.filename
     parts = PurePosixPath(name).parts
     kind = stat.S_IFMT(member.external_attr >> 16)
@@ -201,7 +201,7 @@ def _refuse_unsafe(member: zipfile.ZipInfo, zip_path: Path) -> None:
         or kind not in (0, stat.S_IFREG)
     ):
         raise InputError(
-            f"{zip_path} wants to write {name!r}, which is no plain file below the target. "
+            f"{zip_path} holds {name!r}, which is no plain file below the target. "
             "It is not unpacked."
         )
 

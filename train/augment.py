@@ -1,6 +1,6 @@
-"""How the pictures of samples are varied: light and colour, and the damage that video suffers.
+"""Photometric augmentation of samples, and degradation as by video coding.
 
-Every random number comes from the generator that the caller passes in.
+All random numbers come from the generator that the caller passes in.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _score_table(facts: dict[str, Any]) -> Iterable[str]:
     yield "|---|---:|---:|---|" + "---|" * len(columns)
     shown = set()
     for own in facts["scores"]:
-        # Ours and the others', set by set: what was evaluated together stands together.
+        # Our rows and those of other models, grouped by set.
         rows = [("**this one**", own)]
         if (key := (own["data"], own["kept_out"])) not in shown:
             shown.add(key)

@@ -17,7 +17,7 @@ __all__ = ["Checkpoint", "load_checkpoint", "refuse_other_options", "save_checkp
 
 @dataclass
 class Checkpoint:
-    """Everything that the next step needs; samples need no generator's state (see samples)."""
+    """The state of a run; it needs no random state (see samples)."""
 
     config: dict[str, Any]
     """The recipe, and facts of the data it was run on."""
@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def save_checkpoint(state: Checkpoint, path: Path) -> None:
-    """Write a checkpoint whole; what was there before survives a failure.
+    """Write a checkpoint whole; after a failure the previous one is still there.
 
     Raises:
         OutputError: if it cannot be written, for example on a full disk.

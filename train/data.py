@@ -1,4 +1,4 @@
-"""Folders of pictures and labels: finding what belongs together, keeping stems out.
+"""Folders of pictures and labels: pairs by stem, and the stems that are kept out of training.
 
 Three layouts are read:
 - `*-Image/` + `*-Mask/` (DUTS: `DUTS-TR-Image/*.jpg`, `DUTS-TR-Mask/*.png`);
@@ -66,9 +66,9 @@ class Pair:
 
     image: Path
     mask: Path | None
-    """A person's label."""
+    """A human label."""
     teacher: Path | None = None
-    """A teacher's label."""
+    """A teacher's label (pseudo-label)."""
 
     @property
     def stem(self) -> str:
@@ -161,7 +161,7 @@ def kept_out(stem: str, every: int = KEEP_OUT) -> bool:
 
 
 def pairs_digest(pairs: Iterable[OnDisk]) -> str:
-    """SHA-256 over the names and contents of every file, in order: which data a run has seen."""
+    """SHA-256 over the names and contents of every file, in order: identifies training data."""
     digest = hashlib.sha256()
     for pair in pairs:
         for path in pair.files:

@@ -1,4 +1,4 @@
-"""Where training runs: this process among others, and its device."""
+"""Where training runs: the rank of this process, and its device."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class World:
 
 
 def process_world() -> World:
-    """What torchrun says in the environment; rank 0 of 1 without it."""
+    """Rank and world size as torchrun sets them in the environment; rank 0 of 1 without it."""
     read = os.environ.get
     return World(int(read("RANK", 0)), int(read("WORLD_SIZE", 1)), int(read("LOCAL_RANK", 0)))
 
@@ -35,7 +35,7 @@ def choose_device(name: str, world: World) -> torch.device:
     """The device that a name means for this process.
 
     Raises:
-        DeviceError: if it is not there; nothing falls back silently.
+        DeviceError: if it is not available; there is no silent fallback.
     """
     kind, index = parse_device(name)
     if kind == "auto":

@@ -1,4 +1,4 @@
-"""What the students minimise: binary cross-entropy, and beside it what the labels call for."""
+"""The loss: binary cross-entropy, an overlap or similarity term, and consistency."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def bce_similarity(
 
 
 def disagreement(logits: torch.Tensor, twins: torch.Tensor) -> torch.Tensor:
-    """How far the maps of the same pictures in two qualities are apart: in their mean, and in all.
+    """Consistency loss between the maps of pictures and of their degraded copies.
 
     Args:
         logits, twins: float [N, 1, H, W], before the sigmoid.

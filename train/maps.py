@@ -117,7 +117,7 @@ def read_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
 
 
 def _read(path: Path) -> tuple[NDArray[Any], int]:
-    """Samples [H, W] and the value that stands for 1; 0 for floats, whose 1 is 1."""
+    """Samples [H, W] and the value that means 1; 0 for floats, which are not scaled."""
     try:
         samples, maximum = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:

@@ -26,10 +26,11 @@ __all__ = ["Corpus", "Picture", "load_corpus", "load_picture"]
 
 
 HELD = 50
-"""About as many kept-out pictures of each set are measured at each checkpoint."""
+"""About as many kept-out pictures of each set are evaluated at each checkpoint."""
 
 HALF_AGAIN = 3
-"""Pictures are kept at half again the largest training side, so that crops lose no detail."""
+"""In halves: pictures are kept at 1.5 times the largest training side, so that crops keep their
+detail."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _same_size(path: Path, size: tuple[int, int]) -> Image.Image:
 
 
 def _labelled(known: PictureSet, data: Path, labels: Path) -> list[Pair]:
-    """The pictures of a set with the labels that the recipe wants of it."""
+    """The pictures of a set with the labels that the recipe uses."""
     own = known.labels == "maps"
     soft = data / known.name / "maps" if own else labels / known.name / "maps"
     pairs = find_pictures(data / known.name, soft)

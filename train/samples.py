@@ -1,7 +1,7 @@
-"""Which pictures a training step shows, and how each is varied.
+"""The samples of a training step, and their augmentation.
 
-A step depends on the seed and its number alone, so it is the same after a resume and for any number
-of processes.
+They depend only on the seed and the number of the step, so that they are the same after a resume
+and for any number of processes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Job: the options of a run, checked before anything is opened.
 
 The fields of Job and Feature, and the tuples below them, are the table of options: each option
-stands here once. See vmafsal.options for the fields of a row and for what is made from it.
+is defined here once. See vmafsal.options for the fields of a row and for what is made from it.
 """
 
 from __future__ import annotations

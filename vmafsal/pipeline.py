@@ -1,9 +1,9 @@
 """The pipeline: pairs of frames in, maps and features out, in order and in bounded memory.
 
     read ──► group ──► [ resample, colour, pad ──► infer ──► features ] ──► changes
-    reader thread      one worker, for all models of a batch                whoever iterates
+    reader thread      one worker, for all models of a batch                consumer
 
-infer/plan.py says how many workers there are, infer/pool.py keeps the order and the bound.
+infer/plan.py decides the number of workers; infer/pool.py keeps the order and the bound.
 """
 
 from __future__ import annotations
@@ -122,18 +122,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a worker knows of one frame."""
+    """A worker's results for one frame."""
 
     index: int
     time: float | None
     metrics: dict[str, float]
     maps: dict[str, Map]
     pair: Pair | None
-    """None where nobody wants the pictures: they are let go of as early as can be."""
+    """None where the pictures are not needed, so that their memory is freed early."""
 
 
 class Pipeline:
-    """All that is done with a frame once it is decoded."""
+    """All steps after decoding."""
 
     def __init__(
         self, columns: Mapping[str, Column], height: int, width: int, batch_size: int | None = None
@@ -208,22 +208,22 @@ class Pipeline:
     def _run(
         self, pairs: Iterable[Pair], keep_maps: bool, keep_pairs: bool, patience: float
     ) -> Generator[_Answer]:
-        def bring(batch: list[Pair]) -> list[_Answer]:
-            return self._bring(batch, keep_maps, keep_pairs)
+        def work(batch: list[Pair]) -> list[_Answer]:
+            return self._work(batch, keep_maps, keep_pairs)
 
         batches = _batched(pairs, self.batch_size)
         before: dict[str, Map] = {}
-        answered = in_order(batches, bring, self._workers, ahead=self._ahead, patience=patience)
+        answered = in_order(batches, work, self._workers, ahead=self._ahead, patience=patience)
         with closing(answered):
             for answers in answered:
                 for answer in answers:
                     yield self._with_changes(answer, before)
                     before = answer.maps
 
-    def _bring(self, pairs: list[Pair], keep_maps: bool, keep_pairs: bool) -> list[_Answer]:
-        """A batch all the way; runs in a worker.
+    def _work(self, pairs: list[Pair], keep_maps: bool, keep_pairs: bool) -> list[_Answer]:
+        """All steps of a batch, in a worker.
 
-        The list is emptied, so that pictures that nobody wants any more are gone before inference.
+        The list is emptied, so that the memory of the pictures is free before inference.
         """
         batches = {
             (view, subject): self._preparer(view, subject)([getattr(p, subject) for p in pairs])
@@ -278,7 +278,7 @@ def _batched(pairs: Iterable[Pair], size: int) -> Generator[list[Pair]]:
             if pair.is_gap:
                 continue
             group.append(pair)
-            del pair  # a worker empties the group when it is through with the pictures
+            del pair  # the group holds the only reference, until a worker empties it
             if len(group) == size:
                 yield group
                 group = []

@@ -176,7 +176,7 @@ def test_what_cannot_be_read_at_all(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=word):
             read_clips([str(tmp_path / name)], out)
-    with pytest.raises(VmafsalError, match="stands alone"):
+    with pytest.raises(VmafsalError, match="only input of its run"):
         read_clips([str(tmp_path / "empty.csv"), "a.mp4"], out)
 
 

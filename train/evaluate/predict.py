@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MapSource", "Predictor", "ShortSide", "resize_map"]
 
 ShortSide = int | Literal["native", "model"]
-"""In pixels; "native" is the picture's own size, "model" what the model's sidecar asks for."""
+"""In pixels; "native" is the picture's own size, "model" the size in the model's sidecar."""
 
 
 class MapSource(Protocol):

@@ -1,4 +1,4 @@
-"""A contact sheet: the best, median and worst images with their masks and maps, for the eye."""
+"""A contact sheet: the best, median and worst images with their masks and maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of each architecture before it is trained; every other module asks here."""
+"""The architectures and their properties."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Architecture:
     stride: int
     """Height and width of an input are multiples of this."""
     what: str
-    """Encoder and decoder in half a sentence, for cards."""
+    """Encoder and decoder, for cards."""
     summary: str
-    """What tells it from the others, for lists."""
+    """How it differs from the others, for lists."""
     policy: dict[str, Any] | None = None
     """The `input` of the sidecar; None is native size with the C extractor's colour."""
     field_of_view: int | None = None

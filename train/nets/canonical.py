@@ -1,4 +1,4 @@
-"""The student of the whole frame: inverted residuals at one canonical size."""
+"""Student v3: inverted residuals on the whole frame at one canonical size."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def conv(
 ) -> list[nn.Module]:
     """Convolution with a bias that keeps the size (divided by its stride), without batch norm.
 
-    The placeholder stands where earlier weights had batch normalisation, since folded into the
-    convolution; it keeps the names of the weights.
+    The identity takes the place of batch normalisation, which is folded into the convolution. It
+    keeps the names of earlier weights.
     """
     return [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups),
@@ -47,7 +47,7 @@ def inverted(channels: int, expansion: int) -> nn.Sequential:
 
 
 def fused(inputs: int, outputs: int, expansion: int) -> nn.Sequential:
-    """Halved by a 3×3 over all channels to more of them, 1×1 back.
+    """Fused inverted residual: 3×3 of stride 2 to more channels, 1×1 back.
 
     At stride 2 this trains faster than a convolution of each channel by itself.
     Source: Tan, Le, "EfficientNetV2" (ICML 2021).
@@ -121,7 +121,7 @@ def smooth(channels: int) -> list[nn.Module]:
 
 
 class Canonical(nn.Module):
-    """Inverted residuals down to stride 32, the frame's context, and an additive way up.
+    """Inverted residuals down to stride 32, the frame's context, and an additive decoder.
 
     The map is computed at half size and doubled bilinearly.
     """
@@ -164,8 +164,8 @@ class Canonical(nn.Module):
         for merge, skip in zip(self.merges, reversed(maps[:-1]), strict=True):
             y = merge(y, skip)
         y = self.finest(self.narrow(y), finest)
-        # Without this ONNX Runtime carries the one channel on in blocks of 16, which costs a third
-        # of the whole.
+        # Without this ONNX Runtime stores the one channel in blocks of 16, which takes a third of
+        # the total time.
         y = self.head(y).squeeze(1).unsqueeze(1)
         y = F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
         return y if logits else torch.sigmoid(y)

@@ -1,4 +1,4 @@
-"""The two students: one encoder, two ways up again."""
+"""Students v1 and v2: one encoder, two decoders."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from vmafsal.picture.tensors import Batch, View
 __all__ = ["Network", "check_range"]
 
 _ROUNDING = 1e-6
-"""A sigmoid in lower precision may end a rounding above 1."""
+"""A sigmoid in lower precision may exceed 1 by a rounding error."""
 
 
 class Network:
-    """A session, and the view of a frame that its model wants."""
+    """A session, and the view of a frame that its model takes."""
 
     def __init__(self, session: Session, policy: InputPolicy) -> None:
         """
@@ -87,7 +87,7 @@ def check_range(low: float, high: float, model: Model) -> None:
     if np.isfinite((low, high)).all():
         raise ModelError(
             f"{model.path.name} answered values from {low:g} to {high:g}; saliency lies between 0 "
-            "and 1. If its output still wants a sigmoid, say so in its sidecar: "
+            "and 1. If its output needs a sigmoid, say so in its sidecar: "
             '{"output": {"activation": "sigmoid"}}'
         )
     raise ModelError(

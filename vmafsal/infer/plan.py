@@ -18,13 +18,13 @@ class Plan:
     """How one model is run."""
 
     workers: int
-    """Threads that each bring a batch of frames all the way."""
+    """Threads that each take a batch of frames through all steps, from planes to numbers."""
     runtime_threads: int
     """Of ONNX Runtime, within one inference."""
     at_once: int
     """Inferences at the same time."""
     ahead: int
-    """Batches that may wait for a worker, or answers for whoever takes them."""
+    """Batches that may wait for a worker, or results that may wait for the consumer."""
     batch_pixels: int
     """Frames are put into one batch up to so many pixels, as the model sees them."""
 
@@ -43,15 +43,14 @@ def plan(short_side: int | None, *, on_cpu: bool, threads: int) -> Plan:
     | CPU | more, or native | 2 | 1 | threads | 1 | 524,288 |
     | GPU | anything | 2 | 1 | threads | 2 | 524,288 |
 
-    What the model sees is a short side in pixels; native is the frame's own size. Inferences are
-    those at the same time. Ahead are batches that wait for a worker, or whose answers wait to be
-    taken. A batch is filled up to so many pixels.
+    "Model sees" is a short side in pixels; native is the frame's own size. "Inferences" run at the
+    same time. "Ahead" counts batches that wait for a worker, or whose results wait for the
+    consumer. "Batch" is its largest number of pixels; it has at most 16 frames.
 
-    A small picture's layers are too little work to be divided among threads, so that each worker
-    infers on one thread. 65,536 pixels are about what stays in the cache of one core. Where
-    inferences take turns, the second worker resamples and converts meanwhile. 524,288 pixels are
-    about 960x540: below that, the cost of a call itself is worth sharing. A batch has at most 16
-    frames.
+    The layers of a small picture are too little work for several threads, so each worker infers
+    on one thread. 65,536 pixels fit the cache of one core. Where one inference runs at a time, the
+    second worker resamples and converts the next batch. 524,288 pixels are about 960x540: below
+    that size the overhead of a call is worth sharing among frames.
 
     Args:
         short_side: that the model sees, in pixels; None for native.

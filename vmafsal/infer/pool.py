@@ -1,10 +1,9 @@
 """Map a function over an iterator on a pool of threads: in order, bounded, and prompt.
 
-    reader thread ──► ThreadPoolExecutor ──► whoever iterates the answers
+    reader thread ──► ThreadPoolExecutor ──► consumer of the results
     next(items)       work(item)             in the order of the items
 
-The reader may sit in a read that takes long, as from a pipe: answers that are ready come out
-meanwhile.
+A read may block for long, as from a pipe. Results that are ready are yielded in the meantime.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ def in_order(
         items: iterated, and closed if it is a generator, by a thread of its own.
         work: called by all workers at the same time.
         workers: how many threads.
-        ahead: items that may wait for a free worker, or answers for whoever takes them.
-        patience: seconds that leaving waits for the reader. A reader that sits in a read that
-            never returns is left behind: its thread is a daemon.
+        ahead: items that may wait for a free worker, or results that may wait for the consumer.
+        patience: seconds for which closing waits for the reader. A reader that is blocked for
+            longer is abandoned: its thread is a daemon.
     Yields:
         what `work` returned, in the order of the items. An error of either is raised at the place
         where it happened.
@@ -54,7 +53,7 @@ def in_order(
                 if leaving.is_set():
                     break
                 answers.put(pool.submit(work, item))
-                del item  # a frame is to be gone as soon as its worker is through with it
+                del item  # the worker holds the only reference, so that it can free the frame
                 room.acquire()
                 if leaving.is_set():
                     break

@@ -1,4 +1,4 @@
-"""ONNX Runtime: starts sessions, and finds out which provider truly runs."""
+"""ONNX Runtime: starts sessions, and determines which provider runs."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def runtime_version() -> str:
 def silence_runtime() -> None:
     """Keep ONNX Runtime's own messages off standard error, in the whole process.
 
-    What a provider cannot do is said once, by us, in a sentence. This is for processes that are
-    ours alone: the setting holds for every user of ONNX Runtime in the process.
+    What a provider cannot do is reported once, as an error of vmafsal. This is for processes of
+    vmafsal alone: the setting applies to every user of ONNX Runtime in the process.
     """
     import onnxruntime
 
@@ -63,8 +63,8 @@ def start(
         kind: "cpu", "cuda", "tensorrt", or "auto": CUDA where it works, else the CPU.
         gpu: number of the GPU.
         plans: how it is run on "cpu", and on a "gpu".
-        tf32: let CUDA take products of float32 with 10 bits of mantissa.
-        optimise_layout: let the CPU provider lay channels out in blocks.
+        tf32: let CUDA compute products of float32 in TF32, with 10 bits of mantissa.
+        optimise_layout: let the CPU provider store channels in blocks.
     Returns:
         an onnxruntime.InferenceSession.
     Raises:
@@ -81,7 +81,7 @@ def start(
         if wanted != "cpu":
             reason = (
                 "no NVIDIA GPU with its driver and libraries was found "
-                "(pip install 'vmafsal[cuda]' brings the libraries)"
+                "(pip install 'vmafsal[cuda]' installs the libraries)"
             )
             # Without a driver, trying would only make ONNX Runtime write to standard error.
             if not _has_driver():
@@ -101,7 +101,7 @@ def start(
                 raise ModelError(first_line(error)) from error
             reason = first_line(error)
             continue
-        # Being listed proves nothing: only what the session took counts.
+        # A provider that is listed may still fail: the session says which one it uses.
         if session.get_providers()[0] == provider:
             return session
     raise DeviceError(
@@ -133,9 +133,9 @@ def _options(plan: Plan, optimise_layout: bool) -> Any:
     options.intra_op_num_threads = plan.runtime_threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
-    # One plan for all of a network's tensors keeps more of them at once: half as much memory
-    # again for a student at 1080p, and no time gained. But runs that go on at once would take
-    # each other's memory out of the cores' caches without one: a third more time.
+    # A memory pattern keeps more of a network's tensors allocated: 1.5 times the memory for a
+    # student at 1080p, and no gain in time. But concurrent runs without one evict each other's
+    # memory from the caches and take a third longer.
     options.enable_mem_pattern = plan.at_once > 1
     if not optimise_layout:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED

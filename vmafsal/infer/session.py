@@ -27,7 +27,7 @@ __all__ = ["Session"]
 _CHANNEL_BLOCK = 8
 
 _FUSED_KEPT = 4
-# Fused graphs that are kept, for as many sizes of pictures: each has weights and memory.
+# Fused graphs in the cache, one for each size of picture: each holds weights and buffers.
 
 
 class Session:
@@ -36,12 +36,11 @@ class Session:
     Args:
         model: what load_model returned.
         device: see parse_device; "auto" takes the first GPU that works, else the CPU.
-        threads: of the CPU; None for one a core, which is also the most there will be.
-        tf32: let CUDA take products of float32 with 10 bits of mantissa, where the GPU can.
-        fused: take planes, in a graph that does colour itself; None does so on CUDA, where it
-            saves most of the way to the GPU. A CPU gains next to nothing by it, or loses
-            (docs/benchmarks.md).
-        short_side: that the model will see, in pixels; None for native. The plan depends on it.
+        threads: of the CPU; None for one a core, which is also the maximum.
+        tf32: let CUDA compute products of float32 in TF32, with 10 bits of mantissa.
+        fused: take planes, and convert colour inside the graph. None does so on CUDA, where it
+            saves most of the transfer. It does not speed up a CPU (docs/benchmarks.md).
+        short_side: size of the model's input, in pixels; None for native. It decides the plan.
     Raises:
         DeviceError: if a device was named and does not work.
         ModelError: if the runtime cannot run the model.
@@ -67,7 +66,7 @@ class Session:
         self._tf32 = tf32
         self._short_side = short_side
         self.plan = self._plan(on_cpu=True)
-        """How it is to be called, on the device that runs."""
+        """Workers, threads and batch size for the device that runs."""
         self._turns = Semaphore(self.plan.at_once)
         self.takes_batches = True
         self._proto = model.proto
@@ -79,15 +78,15 @@ class Session:
             self._session = self._start(model.proto)
         on_cuda = self.provider == PROVIDERS["cuda"]
         if self._kind == "auto":
-            # What follows has to run where this does.
+            # Later graphs have to run on the same device.
             self._kind = "cuda" if on_cuda else "cpu"
         self.plan = self._plan(on_cpu=self.provider == PROVIDERS["cpu"])
         self._turns = Semaphore(self.plan.at_once)
         self.tf32 = tf32 and on_cuda
-        """True where products are taken in TF32."""
+        """True where products are computed in TF32."""
         possible = self.takes_batches and can_fuse(model.proto)
         self.fused = possible and (on_cuda if fused is None else fused)
-        """True where batches are to hold planes, for run_planes."""
+        """True where batches hold planes, for run_planes."""
         self._fused_graphs: dict[tuple[InputPolicy, PlaneShape, bool], _FusedGraph] = {}
 
     @property
@@ -192,8 +191,8 @@ class Session:
                 self._gpu,
                 {"cpu": self._plan(on_cpu=True), "gpu": self._plan(on_cpu=False)},
                 tf32=self._tf32,
-                # Channels laid out in blocks of 16 would cost the placeholder, which has one,
-                # sixteen times its memory (0.5 GB at 2160p) and ten times its time.
+                # In blocks of 16 channels the placeholder, which has one channel, would take
+                # sixteen times the memory (0.5 GB at 2160p) and ten times the time.
                 optimise_layout=widest_convolution(self.model.proto) >= _CHANNEL_BLOCK,
             )
         except ModelError as error:
@@ -207,7 +206,7 @@ class Session:
         )
 
     def _keeps_pictures_apart(self) -> bool:
-        """Tries two pictures at once: True where each gets the map it gets alone."""
+        """Whether a batch of two pictures gives the same maps as the pictures one by one."""
         side = max(32, 2 * self.model.stride)
         height, width = self.model.policy.size or (side, side)
         pair = np.random.default_rng(0).standard_normal((2, 3, height, width), np.float32)
@@ -220,7 +219,7 @@ class Session:
 
 
 class _FusedGraph:
-    """A fused graph on a device, bound to buffers there that every batch goes through."""
+    """A fused graph on a device, bound to buffers there that all batches share."""
 
     def __init__(
         self, session: Any, shape: PlaneShape, output: str, device: tuple[str, int]

@@ -1,1 +1,1 @@
-"""Many clips: what to score, by which processes, and a record of each that a rerun can trust."""
+"""Many clips: what to score, by which processes, and a record of each for later runs."""

@@ -54,7 +54,9 @@ def read_clips(
     """
     manifests = [name for name in inputs if PurePath(name).suffix.lower() in MANIFESTS]
     if manifests and len(inputs) > 1:
-        raise UsageError(f"{manifests[0]} is a manifest, which stands alone: run one at a time.")
+        raise UsageError(
+            f"{manifests[0]} is a manifest, and the only input of its run: run one at a time."
+        )
     problems: list[str] = []
     if manifests:
         rows = read_manifest(manifests[0], problems)
@@ -104,7 +106,7 @@ def _match(pattern: str, output_dir: str) -> list[Row]:
 def _name_outputs(
     rows: Sequence[Row], defaults: Mapping[str, Any], problems: list[str]
 ) -> list[tuple[Row, str]]:
-    """Each row with its output, as the row names it or after its video, less the bad ones."""
+    """Each valid row with its output, as the row names it or after its video."""
     outputs: dict[int, str] = {}
     unnamed: list[tuple[int, PurePath, str]] = []
     for place, row in enumerate(rows):

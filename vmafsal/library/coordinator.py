@@ -1,4 +1,4 @@
-"""The run itself: turns the outcomes of tasks into records, and divided clips into parts."""
+"""Runs the tasks: turns their outcomes into records, and divided clips into parts."""
 
 from __future__ import annotations
 

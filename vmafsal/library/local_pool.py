@@ -43,7 +43,7 @@ _MESSAGES: dict[str, type[WorkerReady | Progress | TaskDone]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """What a worker process gets when it starts."""
+    """The arguments of a worker process."""
 
     folder: str
     digest: Digest
@@ -76,13 +76,13 @@ class LocalPool:
             self._workers.append(_Worker(setup))
 
     def submit(self, worker: int, task: Task) -> None:
-        with suppress(OSError):  # the worker just died; messages() will report it
+        with suppress(OSError):  # the worker has just died; messages() reports it
             self._workers[worker].connection.send(task)
 
     def messages(self) -> Iterator[Message]:
         wait([handle for worker in self._workers for handle in worker.handles])
         for number, worker in enumerate(self._workers):
-            alive = worker.process.is_alive()  # asked before its last messages are read
+            alive = worker.process.is_alive()  # checked before its last messages are read
             for kind, *values in worker.messages():
                 worker.ready = True
                 yield _MESSAGES[kind](number, *values)
@@ -107,7 +107,7 @@ def _visible_gpus() -> list[str]:
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
-    # Asking CUDA itself would cost this process a context on every GPU.
+    # CUDA's own functions would create a context on every GPU in this process.
     folder = Path("/proc/driver/nvidia/gpus")
     return [str(number) for number, _ in enumerate(folder.iterdir())] if folder.is_dir() else []
 
@@ -172,7 +172,7 @@ def _cause(process: BaseProcess) -> str:
 
 @contextmanager
 def _terminal_signals_held() -> Generator[None]:
-    """Hold Ctrl-C and the end of a terminal back, also from the processes that are started."""
+    """Block SIGINT and SIGHUP, also in the processes that are started."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -40,7 +40,7 @@ class Row:
     base: Path
     """The folder that paths are relative to."""
     place: str
-    """Where it stands: "line 3 of clips.csv", or the path of the video."""
+    """Where it is named: "line 3 of clips.csv", or the path of the video."""
 
 
 def read_manifest(path: str, problems: list[str]) -> list[Row]:

@@ -58,7 +58,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class ActorSetup:
-    """What an actor gets when it starts."""
+    """The arguments of an actor."""
 
     folder: str
     """Absolute path of the output folder."""
@@ -69,7 +69,7 @@ class ActorSetup:
     marker: str
     """A file of this run in the output folder: a node that sees it shares the folder."""
     versions: dict[str, str]
-    """Of the driver's vmafsal and what it computes with."""
+    """Of vmafsal and of the libraries that compute its numbers, on the driver."""
 
 
 class RayPool:
@@ -122,7 +122,7 @@ class RayPool:
     def messages(self) -> Iterator[Message]:
         pending = [worker.stream for worker in self._workers if worker.stream is not None]
         # Wait for one message, then collect all that have arrived.
-        # Ray ends this process after a minute without the cluster's head.
+        # Ray ends this process when the cluster's head is gone for a minute.
         self._ray.wait(pending, num_returns=1)
         ready, _ = self._ray.wait(pending, num_returns=len(pending), timeout=0)
         for number, worker in enumerate(self._workers):
@@ -267,7 +267,7 @@ def share_nodes(nodes: Sequence[tuple[float, float]], workers: int, gpu: bool) -
 
 
 def _times(share: float, have: float) -> float:
-    """How many such shares a node holds."""
+    """How many such shares fit a node."""
     return have // share if share else inf
 
 
@@ -295,7 +295,7 @@ def _connect(address: str) -> Any:
 
 
 def _check_address(address: str) -> None:
-    """Check that something listens there: Ray itself would try for two minutes."""
+    """Check that a process listens there: Ray itself would retry for two minutes."""
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         raise UsageError(

@@ -30,7 +30,7 @@ def runtime_versions() -> dict[str, str]:
 
 @dataclass(slots=True)
 class Record:
-    """What a run found out about a clip."""
+    """The result of a clip."""
 
     output: str
     """Path of the log below the output folder, which identifies the clip."""

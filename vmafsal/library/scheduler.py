@@ -46,7 +46,7 @@ class PoolRequest:
     gpu: bool
     """Give each worker a GPU where there are any."""
     named_gpu: bool
-    """A clip names its GPU itself, as in cuda:1."""
+    """A clip names its GPU, as in cuda:1."""
 
     def count(self, places: int) -> int:
         """The number of workers on a machine or cluster with room for `places` of them."""
@@ -155,7 +155,7 @@ Event = TaskStarted | Progress | TaskFinished | WorkerDied
 
 
 def run_tasks(pool: WorkerPool, queue: deque[Task]) -> Generator[Event]:
-    """Let a pool do all tasks of a queue, first in, first out.
+    """Run all tasks of a queue on a pool, first in, first out.
 
     Args:
         pool: not started yet; it is closed at the end.

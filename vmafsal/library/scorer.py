@@ -1,4 +1,4 @@
-"""A worker's part: check whether a clip is done, else score it or a part of it."""
+"""A worker's task: check whether a clip is done, else score it or a part of it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class ClipScorer:
         )
 
     def _auto_provider(self, job: Job) -> str:
-        """The provider that these features run on here; only a session can tell."""
+        """The provider that these features run on here, which only a session knows."""
         if job.features not in self._auto_providers:
             with self._open(job) as run:
                 self._auto_providers[job.features] = run.provider

@@ -18,7 +18,7 @@ from vmafsal.library.record import Record
 
 try:
     import fcntl
-except ImportError:  # Windows: there, nothing keeps two runs apart
+except ImportError:  # Windows, where the summary is not locked
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Summary", "format_table", "read_records", "summary_name"]
@@ -79,7 +79,7 @@ class Summary:
             if size:
                 os.lseek(handle, size - 1, os.SEEK_SET)
                 if os.read(handle, 1) != b"\n":
-                    os.write(handle, b"\n")  # ends a line that a crash tore
+                    os.write(handle, b"\n")  # ends a line that a crash cut off
         except OSError as error:
             raise output_error(str(self.path), error) from None
         return handle
@@ -165,7 +165,7 @@ def _means(record: Record | None) -> dict[str, object]:
 def read_records(folder: Path) -> dict[str, Record]:
     """The last record of every clip, from all summaries of a folder, by output.
 
-    Lines that a crash tore, or that another program wrote, are skipped.
+    Lines that a crash cut off, or that another program wrote, are skipped.
     """
     paths = [path for path in folder.glob("*.jsonl") if is_summary(path.name)]
     paths.sort(key=lambda path: path.stat().st_mtime_ns)

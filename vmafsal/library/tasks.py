@@ -1,4 +1,4 @@
-"""What a worker is asked to do, and what it returns."""
+"""The tasks of a worker, and their outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a saliency map tells where people look: eye-fixation metrics of one picture.
+"""How well a saliency map predicts where people look: eye-fixation metrics of one picture.
 
 Everywhere: `saliency` is float [H, W] in any unit, the larger the more salient; `density` is float
 [H, W], a smoothed map of fixations; `fixations` is int [N, 2], row and column of each fixation.
@@ -137,7 +137,7 @@ def shuffled_auc(saliency: Map, fixations: Points, others: Points) -> float:
 
 
 def information_gain(saliency: Map, baseline: Map, fixations: Points) -> float:
-    """Bits a fixation that the map's distribution knows more than a baseline's.
+    """Mean log-likelihood of the fixations under the map less that under a baseline, in bits.
 
     Args:
         baseline: float [H, W], for example a centre Gaussian fitted on other pictures.

@@ -3,8 +3,8 @@
 Everywhere: `saliency` is float [H, W] in [0, 1] as the model gave it, never stretched between its
 own minimum and maximum; `mask` is bool [H, W], the object; `valid` is bool [H, W] or None where
 every pixel counts. A pixel that is not valid (the border of a trimap) counts in no metric: not as
-object, not as background, not in a mean, an area or a neighbourhood. What that means for the
-metrics that look at neighbourhoods stands at each of them.
+object, not as background, not in a mean, an area or a neighbourhood. The docstrings of the metrics
+that use neighbourhoods say how they treat it.
 
 Masks without an object: IoU is 1 where the map stays under the threshold too, F and weighted F are
 0, S and E have their own rule (from their papers).
@@ -63,7 +63,7 @@ class ImageScores:
 
     @property
     def mean_error(self) -> float:
-        """|saliency_mean - object_share|: how far off the number is that a log would carry."""
+        """|saliency_mean - object_share|: the error of the number that a log holds."""
         return abs(self.saliency_mean - self.object_share)
 
     def block_iou(self, size: int) -> float:
@@ -136,7 +136,7 @@ def adaptive_threshold(saliency: Map) -> float:
 
 
 def structure_measure(saliency: Map, mask: Mask, valid: Mask | None = None) -> float:
-    """S-measure with alpha 0.5: half the likeness of object and background, half that of regions.
+    """S-measure with alpha 0.5: half object-aware, half region-aware structural similarity.
 
     The four regions meet at the centroid of the valid object pixels; their weights are their
     shares of the valid pixels, and one without valid pixels has none.

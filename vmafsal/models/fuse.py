@@ -21,7 +21,7 @@ PLANES = ("vmafsal/plane_0", "vmafsal/plane_1", "vmafsal/plane_2")
 
 CONVERSION = "vmafsal/conversion"
 """Input of a fused graph, unless the planes are RGB: float32 [N, 7, 1, 1], a row of
-color.conversion a frame."""
+color.conversion for each frame."""
 
 SCALARS = "vmafsal/scalars"
 """Output of a fused graph: float64 [N, 3], the mean, least and greatest value of each map."""
@@ -35,7 +35,7 @@ _AXES_ARE_INPUTS = 18  # from this opset on, of reductions
 
 @dataclass(frozen=True, slots=True)
 class PlaneShape:
-    """What a batch of planes looks like; a fused graph is made for one such shape."""
+    """Shape of a batch of planes; a fused graph is built for one such shape."""
 
     frames: int
     height: int
@@ -71,7 +71,7 @@ class PlaneShape:
 
 
 def can_fuse(model: ModelProto) -> bool:
-    """Whether a network's operator set holds what the rest of the graph is made of."""
+    """Whether a network's operator set has the operators that a fused graph adds."""
     return _opset(model) >= _OLDEST_OPSET
 
 
@@ -83,16 +83,16 @@ def fuse(
     *,
     maps: bool = False,
 ) -> ModelProto:
-    """Put everything around a network into its graph: planes in, maps or three numbers out.
+    """Add pre- and postprocessing to a network's graph: planes in, maps or three numbers out.
 
-    What color.frame_to_tensor, padding.replicate_edges and features' saliency_mean do is done by
-    operators, in the same order and, but for the mean, in float32: the network sees the same
-    bits. The mean is taken in float64.
+    The operators do what color.frame_to_tensor, padding.replicate_edges and features'
+    saliency_mean do, in the same order. They compute in float32, so that the network gets the same
+    bits; only the mean is computed in float64.
 
     Args:
-        model: the network, which must take batches and keep their pictures apart; it is not
-            changed.
-        sidecar: names its input and output, and the activation that it still wants.
+        model: the network, which must take batches and treat their pictures independently; it is
+            not changed.
+        sidecar: names its input and output, and the activation to apply to the output.
         policy: mean and standard deviation to normalise by.
         shape: of the planes.
         maps: give the maps instead of their means.
@@ -131,7 +131,7 @@ def fuse(
 
 
 class _Nodes:
-    """Nodes and constants that are put into a graph, under names of their own."""
+    """Nodes and constants that are added to a graph, with a prefix in their names."""
 
     def __init__(self, prefix: str, opset: int) -> None:
         self.prefix = f"vmafsal/{prefix}"
@@ -148,11 +148,11 @@ class _Nodes:
         return name
 
     def integers(self, *values: int) -> str:
-        """A constant list of int64, as shapes and axes want it; its name."""
+        """A constant list of int64, for shapes and axes; its name."""
         return self.constant(values, np.int64)
 
     def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """A node; the name of what it puts out."""
+        """A node; the name of its output."""
         from onnx import helper
 
         name = output or f"{self.prefix}_{kind}_{len(self.nodes)}"
@@ -239,7 +239,7 @@ def _spread(nodes: _Nodes, chroma: str, shape: PlaneShape) -> str:
     spread = nodes.add(
         "Resize",
         chroma,
-        nodes.constant(()),  # of a region of interest: opset 11 wants it, though it is not used
+        nodes.constant(()),  # region of interest: opset 11 requires this input, which is not used
         scales,
         mode="nearest",
         coordinate_transformation_mode="asymmetric",

@@ -49,10 +49,10 @@ def open_source(
         chroma, bit_depth: of raw video: 420, 422, 444 or 400; 8, 10, 12 or 16.
         stream: which video stream of a container, from 0; cover art does not count.
         role: how an error names the option: --reference or --distorted.
-        hwaccel: who decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where it
-            can. Raw video and Y4M need no decoding.
+        hwaccel: what decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where
+            it can. Raw video and Y4M need no decoding.
         gpu: number of the GPU that decodes.
-        framerate: frames per second of raw video and image sequences; others tell it themselves.
+        framerate: frames per second of raw video and image sequences; other files state it.
         pipes: from open_pipes(), where this is one video of a pair.
     Returns:
         A source to be closed, or used in a with statement.

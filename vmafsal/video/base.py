@@ -1,4 +1,4 @@
-"""What every video source offers: the facts up front, then its frames, once."""
+"""The interface of every video source: facts when it is opened, then its frames, once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vmafsal.video.frame import Chroma, Frame
 __all__ = ["STDIN", "Source", "SourceInfo", "label"]
 
 STDIN = "-"
-"""The path that stands for standard input."""
+"""The path that means standard input."""
 
 
 def label(path: str) -> str:
@@ -61,11 +61,11 @@ class SourceInfo:
     """Size of the file, or None for a pipe."""
 
     frame_estimate: int | None = None
-    """How many frames the container says it holds: good enough for a progress bar alone."""
+    """Number of frames by the container's header, which may be wrong: for progress bars only."""
 
 
 class Source(ABC):
-    """One video: its facts, its frames in presentation order, and what was odd about it."""
+    """One video: its facts, its frames in presentation order, and notices about it."""
 
     def __init__(self, info: SourceInfo) -> None:
         self.info = info
@@ -129,12 +129,12 @@ class Source(ABC):
         Returns:
             Number of frames where the video ends before that, or more where it is not known.
         Raises:
-            InputError: if the video does not tell when its pictures are shown.
+            InputError: if the video has no time stamps and no frame rate.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the file. May be called more than once."""
+        """Close the file. May be called more than once."""
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,7 @@ milliseconds makes it 1.13 at 120 frames per second, 1.25 at 240."""
 
 
 class Clock:
-    """Presentation times of the pictures of a video, as they pass."""
+    """Presentation times of the pictures of a video, and how evenly they are spaced."""
 
     def __init__(self, fps: float | None, time_base: float, first: int = 0) -> None:
         """
@@ -34,8 +34,8 @@ class Clock:
         self.origin: int | None = None
         """Presentation time of the first picture."""
         self.deviation = 0.0
-        """Seconds by which position / fps was wrong, at the most so far; 0 while the pictures
-        come evenly, at whatever rate."""
+        """Largest error of position / fps so far, in seconds; 0 while the pictures are evenly
+        spaced, at any rate."""
         self._worst = 0.0
         self._latest: int | None = None
         self._steps: tuple[float, float] = (math.inf, 0.0)
@@ -45,8 +45,8 @@ class Clock:
 
         Args:
             position: of the picture, from 0.
-            pts: its presentation time; None where the file does not tell it. The frame rate, if
-                it is known, then has to do.
+            pts: its presentation time; None where the file does not state it. The frame rate, if
+                it is known, is then used instead.
         """
         by_rate = (self._first + position) / self._fps if self._fps else None
         if pts is None:
@@ -64,7 +64,7 @@ class Clock:
         return seconds
 
     def notice(self, name: str) -> str | None:
-        """A sentence for a video whose frame numbers do not tell the time."""
+        """A sentence for a video whose times do not follow from its frame numbers."""
         if not self._fps or self.deviation * self._fps <= _UNEVEN_FRAMES:
             return None
         return (

@@ -43,7 +43,7 @@ MAX_LOST = 0.01
 """Share of all pictures that may be lost."""
 
 _WORTH_SEEKING = 48
-"""Pictures that are sooner decoded than sought past."""
+"""Decoding fewer pictures than this is faster than a seek."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class ContainerSource(Source):
         Args:
             source: what open_bytes() opened.
             stream: which of its video streams, from 0; None is the first.
-            format_name: ffmpeg's name of the format; None lets it find out.
+            format_name: ffmpeg's name of the format; None lets ffmpeg probe it.
         """
         self._source = source
         self._asked = stream, format_name
@@ -139,7 +139,7 @@ class ContainerSource(Source):
 
     @cached_property
     def _index(self) -> PacketIndex | None:
-        """Times of the pictures that are shown, where the packets tell them for certain."""
+        """Times of the pictures that are shown, where the packets determine them."""
         if self.info.size_bytes is None or self.truncated:
             return None
         container, stream = self._open()
@@ -154,10 +154,10 @@ class ContainerSource(Source):
         """Times of all pictures, by the packets alone.
 
         Returns:
-            The index, seconds of a unit of its times, and the seconds by which position / frame
-            rate is wrong at the most.
+            The index, seconds of a unit of its times, and the largest error of position / frame
+            rate in seconds.
         Raises:
-            InexactError: where packets do not tell which pictures a decoder will show.
+            InexactError: where packets do not determine which pictures a decoder shows.
         """
         if self.truncated:
             raise InexactError(f"{self._name} is cut short")
@@ -170,7 +170,7 @@ class ContainerSource(Source):
         return index, base, clock.deviation
 
     def position_at(self, seconds: float) -> int:
-        """As of Source. Packets tell it, or else the pictures up to there are decoded."""
+        """As of Source. From the packets where they suffice, else by decoding up to there."""
         if self.info.size_bytes is None:
             raise InputError(
                 f"{self._name} is a pipe, of which only raw video and Y4M can begin at a time. "
@@ -214,7 +214,7 @@ class ContainerSource(Source):
         self._report()
 
     def _checked(self) -> Generator[tuple[VideoFrame | None, float | None]]:
-        """Every picture, looked at on its way, and its time in seconds."""
+        """Every picture, checked as it passes, and its time in seconds."""
         gaps_in_a_row = 0
         for shown in self._pictures():
             if shown.picture is None:
@@ -245,7 +245,7 @@ class ContainerSource(Source):
         except DamagedError:
             self._check_unchanged()
         self._container.close()
-        # In software, whoever decoded before: how that fails is known.
+        # Always in software, whose errors on damaged video are known.
         self._container, self._stream = self._open()
         yield from islice(self._pass(careful=True), given, None)
 
@@ -265,8 +265,8 @@ class ContainerSource(Source):
     def _key_frame_before(self, start: int) -> _Beginning | None:
         """The key frame to decode from to see the picture at `start`; None for the first one.
 
-        Pictures from there on are decoded once to make sure that they are those that the packets
-        promise: key frames need not be complete, and stamps need not be presentation times.
+        Pictures from there on are decoded once to check that they are those that the packets
+        announce: key frames need not be complete, and stamps need not be presentation times.
         """
         index = self._index if start >= _WORTH_SEEKING else None
         if index is None or start >= len(index.times):
@@ -296,7 +296,7 @@ class ContainerSource(Source):
         return packets_from(container, stream, begin.time, begin.decoding_time, self._name)
 
     def _check_end(self, reader: PictureReader) -> None:
-        """The stream is over: say so if the file is not."""
+        """At the end of the stream: report a file that goes on."""
         self._check_unchanged()
         if self._seen == self._gaps:
             raise InputError(f"{self._name} holds no picture that can be decoded.")
@@ -308,7 +308,7 @@ class ContainerSource(Source):
             )
 
     def _look_at(self, picture: VideoFrame) -> None:
-        """Refuse a picture unlike the first; say once what is odd about the video."""
+        """Refuse a picture unlike the first; report once what is unusual about the video."""
         info = self.info
         if (picture.width, picture.height) != (info.width, info.height):
             raise InputError(
@@ -392,6 +392,6 @@ class ContainerSource(Source):
             )
 
     def close(self) -> None:
-        """Close the file; frames that were handed out stay valid."""
+        """Close the file; frames that were yielded stay valid."""
         self._container.close()
         self._source.close()

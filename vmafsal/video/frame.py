@@ -46,7 +46,7 @@ class Frame:
     """How the second and third plane are subsampled."""
 
     bit_depth: int
-    """Bits per sample: 8 to 16. Samples sit in the low bits."""
+    """Bits per sample: 8 to 16. Samples are in the low bits."""
 
     index: int
     """Position in the compared sequence, from 0, after any skip."""

@@ -24,11 +24,11 @@ class _UnacceleratedError(Exception):
 
 
 class AcceleratedSource(ContainerSource):
-    """A container that is decoded on a GPU, where that gives what software gives.
+    """A container that is decoded on a GPU, if the result equals software's.
 
-    Facts come from software's view of the file. The first picture is decoded by both and has to
-    be the same, sample by sample, since what a GPU takes depends on its age, and a stream that is
-    cropped at the left or the top comes back shifted. Pictures are brought to system memory (as
+    Facts are read with the software decoder. The first picture is decoded by both and must be the
+    same in every sample: what a GPU supports depends on its generation, and a stream that is
+    cropped at the left or the top comes back shifted. Pictures are copied to system memory (as
     nv12 or p010, for example) and unpacked like any other.
     """
 
@@ -42,13 +42,13 @@ class AcceleratedSource(ContainerSource):
     ) -> None:
         """
         Args:
-            source: a file; of a pipe software decodes.
+            source: a file; a pipe is decoded in software.
             stream: which of its video streams, from 0; None is the first.
-            hwaccel: "auto" lets software decode, with a notice, where NVDEC cannot.
+            hwaccel: "auto" falls back to software, with a notice, where NVDEC cannot decode.
             gpu: its number.
             format_name: as of ContainerSource.
         Raises:
-            DeviceError: if "cuda" was asked for and cannot be had.
+            DeviceError: if "cuda" was requested and cannot decode it.
             InputError: if the file cannot be read.
         """
         super().__init__(source, stream, format_name)
@@ -91,7 +91,7 @@ class AcceleratedSource(ContainerSource):
         return container, stream
 
     def _compare(self, gpu: int) -> None:
-        """Make sure that the first picture is the same from the GPU and from software."""
+        """Check that the first picture is the same from the GPU and from software."""
         theirs = self._first(*self._open_accelerated(gpu))
         ours = self._first(*self._open())
         if not all(map(np.array_equal, ours, theirs)):

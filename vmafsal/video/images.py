@@ -26,7 +26,7 @@ def is_image_pattern(path: str) -> bool:
 
 
 def numbered_files(pattern: str) -> list[str]:
-    """The files that an image pattern stands for, by their numbers.
+    """The files that match an image pattern, by their numbers.
 
     Args:
         pattern: a path whose last part holds %d, or %04d for numbers of at least four digits.

@@ -128,7 +128,7 @@ def coded_kind(source: ByteInput, frame_bytes: int | None) -> Kind | None:
     elif frame_bytes is None or source.head.startswith(_STREAM_STARTS):
         seen = _SEEN_AT_ONCE
     else:
-        # A first frame has to come anyway: waiting for it delays nobody.
+        # The first frame is needed anyway, so this wait costs no time.
         seen = min(frame_bytes, _PROBED_BYTES)
     # Without a name, so that its ending decides nothing.
     kind, decodes = _probe(io.BytesIO(source.look(seen)))

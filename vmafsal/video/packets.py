@@ -1,4 +1,4 @@
-"""The packets of a container: what is shown when, and how to reach it without decoding it all."""
+"""The packets of a container: what is shown when, and how to seek to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Demuxer:
     ) -> None:
         """
         Args:
-            container: read from where it stands.
+            container: read from its current position.
             first: a packet that was read already, to begin with.
         """
         self._container = container
@@ -67,7 +67,7 @@ class Demuxer:
 
 
 class InexactError(InputError):
-    """A video cannot be decoded part by part with the certainty that nothing changes."""
+    """It is not certain that a video decodes to the same pictures part by part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _REORDERED = 16
 
 
 class DamagedError(Exception):
-    """Decoding on several threads met a picture that it cannot account for."""
+    """Decoding on several threads failed to identify a lost picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,8 @@ class PictureReader:
         self._torn = 0
         self._patched = 0
         self.skipped = 0
-        """Packets before the first picture that came out, of which none came: a decoder that
-        begins in a stream with intra refresh shows nothing until the picture is complete."""
+        """Packets without a picture before the first picture. With intra refresh a decoder gives
+        none until a whole picture has been refreshed."""
         self.end = 0
         """Byte after the last packet that was read."""
         self.largest = 0
@@ -181,7 +181,7 @@ class PictureReader:
 
     @property
     def damaged(self) -> int:
-        """Pictures so far that are damaged, by their packets or by the decoder's word.
+        """Pictures so far that are damaged, according to their packets or to the decoder.
 
         The larger number, since neither marks them all, and they do not mark the same ones.
         """
@@ -208,7 +208,7 @@ class PictureReader:
     def __iter__(self) -> Iterator[Shown]:
         import av
 
-        # Threads only wait where a GPU decodes.
+        # With a GPU, threads of the CPU gain nothing.
         alone = self._careful or self._stream.codec_context.is_hwaccel
         self._stream.thread_type = "SLICE" if alone else "AUTO"
         if alone:
@@ -239,7 +239,7 @@ class PictureReader:
     def _next_continues(self, packet: Packet[VideoStream]) -> bool:
         """True if the picture of a packet that gave none is in the next one, without stamps.
 
-        ffmpeg's reader of ASF may part what stands before a picture (SEI of H.264) from it.
+        ffmpeg's ASF demuxer may put data before a picture (SEI of H.264) into a packet of its own.
         """
         following = self._following
         return (

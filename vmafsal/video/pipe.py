@@ -1,4 +1,4 @@
-"""Two pipes that one process may write in turns, read without one holding up the other."""
+"""Two pipes that one process may write in turns, read without a deadlock."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _CHUNK = 1 << 18
 _AHEAD = 4 << 20
 """Bytes that are read ahead of a pipe whose reader does not wait for the other one."""
 _AHEAD_AT_MOST = 256 << 20
-"""Bytes that are read ahead while the other pipe gives nothing: the writer may be busy with this
-one, but may also be slow."""
+"""Bytes that are read ahead while the other pipe is empty: its writer may be writing to this one,
+or may be slow."""
 
 
 class Pipe:

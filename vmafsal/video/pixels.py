@@ -22,7 +22,7 @@ __all__ = ["PixelLayout", "pixel_layout", "planes_of", "readable_format"]
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Where the samples of one component (Y, U, V, R, G or B) sit."""
+    """Where the samples of one component (Y, U, V, R, G or B) are stored."""
 
     plane: int
     step: int = 1
@@ -47,7 +47,7 @@ class PixelLayout:
     """Bits per sample."""
 
     word: str
-    """numpy type of the unit that a sample sits in."""
+    """numpy type of the word that holds a sample."""
 
     components: tuple[Component, ...]
     """(Y, U, V), (Y,) or (R, G, B)."""
@@ -226,7 +226,7 @@ def readable_format(name: str) -> str | None:
 
 
 def planes_of(picture: VideoFrame, layout: PixelLayout) -> tuple[NDArray[Any], ...]:
-    """The planes of a decoded picture, as Frame wants them.
+    """The planes of a decoded picture, in Frame's layout.
 
     Planar formats come as views of ffmpeg's own memory, line padding included (the arrays keep
     the picture alive); interleaved, big-endian and shifted samples are copied.

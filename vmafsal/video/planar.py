@@ -22,7 +22,7 @@ __all__ = ["PlanarLayout", "PlanarSource", "planar_frame"]
 Samples = NDArray[np.uint8]
 
 _BUFFERS_KEPT = 8
-"""More than a pipeline has frames under way."""
+"""More frames than a pipeline holds at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,10 @@ class PlanarSource(Source):
 
     @abstractmethod
     def _skip(self, position: int, start: int, step: int) -> int:
-        """Go past frames that are not wanted; the new position, unchanged at the end."""
+        """Skip frames; the new position, unchanged at the end."""
 
     def _begin_frame(self, position: int) -> bool:
-        """Read what stands before a frame's samples; False at the end."""
+        """Read the bytes before a frame's samples; False at the end."""
         del position
         return True
 

@@ -16,7 +16,7 @@ __all__ = ["RawSource", "check_raw_options", "check_size"]
 RAW_CHROMAS: tuple[Chroma, ...] = ("420", "422", "444", "400")
 RAW_DEPTHS = (8, 10, 12, 16)
 MAX_SIDE = 32768
-"""Pixels: wider than any video format; beyond it a typing error is likelier."""
+"""Pixels: larger than any video format, so that a typing error is likely beyond it."""
 
 _USUAL_SIZES = (
     (3840, 2160),
@@ -160,7 +160,7 @@ class RawSource(PlanarSource):
         return frame
 
     def _check_depth(self, frame: Frame) -> None:
-        """Say so if the first frame has samples that its depth cannot have."""
+        """Report samples of the first frame that exceed its bit depth."""
         largest = (1 << frame.bit_depth) - 1
         if any(plane.max() > largest for plane in frame.planes):
             self.notices.append(

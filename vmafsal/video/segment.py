@@ -1,4 +1,4 @@
-"""A part of a container, from one key frame to another, that decodes to what the whole does."""
+"""A part of a container between two key frames, whose pictures equal those of the whole."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["InexactError", "Segment", "SegmentSource", "find_segments", "open_se
 S = TypeVar("S", bound=ContainerSource)
 
 _OVERLAP = 2
-"""Pictures that are decoded by both of two neighbours, and have to come out the same: a key frame
-that is none shows in the first, what refers beyond it in the next."""
+"""Pictures that two neighbouring segments both decode, and that must be equal. The first differs if
+the key frame is none; the next differ if they refer to pictures before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def find_segments(path: str, stream: int | None, seconds: float) -> list[Segment
     Returns:
         segments that hold every picture once, in order.
     Raises:
-        InexactError: where packets do not tell which pictures a decoder will show.
+        InexactError: where packets do not determine which pictures a decoder shows.
         InputError: if the file cannot be read.
     """
     with _open(path, lambda source: ContainerSource(source, stream)) as video:
@@ -130,7 +130,7 @@ class SegmentSource(ContainerSource):
                     yield Shown(picture, time)
         if self._seen != due or len(self.tail) != len(times) - due:
             raise InexactError(f"{self._name} decodes to fewer pictures when it is divided")
-        # One part says it for all.
+        # The first part reports it for all.
         self._clock.deviation = 0.0 if self._segment.first else self._segment.deviation
 
     def _from_key_frame(self, time: int) -> Generator[VideoFrame]:

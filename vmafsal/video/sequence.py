@@ -1,4 +1,4 @@
-"""Which frames are compared: those of the distorted video, for as long as the reference lasts."""
+"""Which frames are compared: those of the distorted video, up to the end of the shorter one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ComparedSequence:
     """The compared sequence of a pair, or of a distorted video alone."""
 
     def __init__(self, job: Job, distorted: Source, reference: Source | None) -> None:
-        """Find out, without decoding a pixel, where the sequence ends.
+        """Determine, without decoding, where the sequence ends.
 
         Args:
             job: skips, frame count and subsampling.
@@ -44,8 +44,8 @@ class ComparedSequence:
         self.notices: list[str] = []
         self.gaps = 0
         """Pictures met so far that could not be decoded."""
-        # Counting a container means reading through it, which only a reference is worth: the
-        # distorted video is read anyway.
+        # Counting reads the whole container. Only the reference is counted: the distorted video
+        # is read later anyway.
         cheap = distorted.info.kind == "raw"
         self.distorted_length = _length(
             distorted if cheap else None, job.frame_skip_dist, "--frame_skip_dist"
@@ -60,7 +60,7 @@ class ComparedSequence:
 
     @property
     def frame_estimate(self) -> int | None:
-        """How many frames will be scored, as far as the file's own word can be trusted."""
+        """How many frames will be scored, by the file's header, which may be wrong."""
         stated = self._distorted.info.frame_estimate
         if self.distorted_length is not None or stated is None:
             return self.frame_count
@@ -77,7 +77,7 @@ class ComparedSequence:
         """The pairs to score, with their frameNum as index; gaps are counted and passed on.
 
         Args:
-            with_reference: decode the reference too; else it is only looked at for its length.
+            with_reference: decode the reference too; else only its frames are counted.
         """
         job = self._job
         stop = job.frame_skip_dist + job.frame_cnt if job.frame_cnt else None

@@ -1,4 +1,4 @@
-"""Opening a container with PyAV: which of its streams is the video, and what it says of itself."""
+"""Opening a container with PyAV: which of its streams is the video, and what its headers say."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Opener:
         Args:
             source: a file, or a pipe that can be opened once.
             stream: which of its video streams, from 0; None is the first.
-            format_name: ffmpeg's name of the format; None lets it find out.
+            format_name: ffmpeg's name of the format; None lets ffmpeg probe it.
         """
         self._source = source
         self._wanted = stream
@@ -148,7 +148,7 @@ class Opener:
             for stream in container.streams.video
             if not stream.disposition & Disposition.attached_pic
         ]
-        # The demuxer named tty takes any text for a drawing.
+        # The demuxer named tty decodes any text file.
         if not streams or container.format.name == "tty":
             raise InputError(f"{name} holds no video.")
         whole = [s for s in streams if not s.disposition & Disposition.dependent]

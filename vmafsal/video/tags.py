@@ -1,4 +1,4 @@
-"""What a stream says of its colours, and what has to be said about it."""
+"""The colour tags of a stream, and notices about them."""
 
 from __future__ import annotations
 
