@@ -66,7 +66,8 @@ class Exported:
 def exported_files(out: Path, model_id: str) -> list[Path]:
     """Every file that `export_student` writes or removes."""
     stems = (model_id, model_id + SPARE)
-    return [out / REGISTRY, *(out / f"{stem}{ending}" for stem in stems for ending in ENDINGS)]
+    files = [out / f"{stem}{ending}" for stem in stems for ending in reversed(ENDINGS)]
+    return [*files, out / REGISTRY]
 
 
 def trained_net(state: Checkpoint) -> nn.Module:
