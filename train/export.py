@@ -172,7 +172,7 @@ def _facts(
         "license": LICENSE,
         "parameters": known.parameters,
         "stride": known.stride,
-        "short_side": known.short_side,
+        "short_side": state.config.get("short_side") or known.short_side,
         "field_of_view": known.field_of_view,
         "parity": differences,
         "recipe": {k: v for k, v in state.config.items() if k not in ("sets", "data")},
@@ -190,7 +190,8 @@ def _facts(
 def sidecar(facts: dict[str, Any]) -> dict[str, Any]:
     """The contents of `<id>.json`; without an `input` policy: native, the C extractor's colour."""
     names = [entry["name"] for entry in facts["data"]]
-    policy = architecture(facts["arch"]).policy
+    side = facts["short_side"]
+    policy = {"short_side": side, "multiple": facts["stride"], "color": "auto"}
     hidden = ("model", "sha256", "worst")
     return {
         "id": facts["id"],
@@ -198,7 +199,7 @@ def sidecar(facts: dict[str, Any]) -> dict[str, Any]:
         f"{facts['summary']}. Trained on {', '.join(names)}.",
         "stride": facts["stride"],
         "parameters": facts["parameters"],
-        **({} if policy is None else {"input": policy}),
+        **({} if side is None else {"input": policy}),
         "trained_on": names,
         "scores": [{k: v for k, v in row.items() if k not in hidden} for row in facts["scores"]],
     }

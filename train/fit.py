@@ -237,7 +237,7 @@ def fit(
     else:
         state = Checkpoint(config, 0, net.state_dict(), adam.state_dict())
     samples = Samples(corpus, options, known.stride)
-    side = known.short_side or 288
+    side = recipe.short_side or known.short_side or 288
     with distributed(world, device):
         model = DistributedDataParallel(net) if world.size > 1 else net
         net.train()

@@ -164,6 +164,8 @@ class Recipe:
     init: Init | None = None
     calibration: Calibration | None = None
     evaluations: tuple[Evaluation, ...] = ()
+    short_side: int | None = None
+    """At which the model sees the frame, in pixels; the architecture's own by default."""
     family: str = "salient-object"
     """What its map stands for: one of vmafsal.models.registry.FAMILIES."""
     keep_out: int = 10
@@ -174,12 +176,16 @@ class Recipe:
     def __post_init__(self) -> None:
         from train.nets import architecture
 
-        stride = architecture(self.arch).stride
+        known = architecture(self.arch)
+        stride = known.stride
+        if self.short_side is not None and known.short_side is None:
+            raise UsageError(f"{self.arch} runs at the picture's own size; leave short_side out.")
         if not self.sets:
             raise UsageError(f"The recipe of {self.id} names no [[set]].")
         if not self.fit.stages:
             raise UsageError(f"The recipe of {self.id} has no [[fit.stage]].")
-        for side in (side for stage in self.fit.stages for side in stage.sides):
+        own = () if self.short_side is None else (self.short_side,)
+        for side in (*own, *(side for stage in self.fit.stages for side in stage.sides)):
             if side % stride:
                 raise UsageError(
                     f"The side {side} is not a multiple of {stride}, which {self.arch} needs."
@@ -189,8 +195,8 @@ class Recipe:
         _choose("loss", self.fit.loss, LOSSES)
         for wanted in self.evaluations:
             _choose("truth of an evaluation", wanted.truth, TRUTHS)
-        for known in self.sets:
-            _choose(f"labels of {known.name}", known.labels, LABELS)
+        for listed in self.sets:
+            _choose(f"labels of {listed.name}", listed.labels, LABELS)
 
     def options(self) -> dict[str, Any]:
         """What the weights depend on, for the checkpoint: lists instead of tuples."""

@@ -82,10 +82,12 @@ def test_wrong_values_are_named(tmp_path: Path, values: dict[str, object], says:
         ("sides = [32]", "sides = [36]", "36 is not a multiple of 8"),
         ('name = "drawn"', 'name = "drawn"\nlabels = "soft"', "labels of drawn is 'soft'"),
         ("[[set]]", "[[sets]]", "no whole recipe"),
-        ('arch = "v1"', 'arch = "v9"', "v1, v2, v3, kd"),
+        ('arch = "v1"', 'arch = "v9"', "v1, v2, v3"),
         ("[fit]", "[fit", "cannot be read as a recipe"),
         ("steps = 12", "", "no whole recipe"),
         ('arch = "v1"', 'arch = "v1"\nspeed = 3', "A recipe has no speed"),
+        ('arch = "v1"', 'arch = "v1"\nshort_side = 96', "v1 runs at the picture's own size"),
+        ('arch = "v1"', 'arch = "v3"\nshort_side = 100', "100 is not a multiple of 32"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -131,22 +131,25 @@ data = ["drawn"]
 truth = "teacher"
 kept_out = true
 """
-    recipe = write_recipe(tmp_path / "recipe.toml", "kd", further, loss="cc_kl", crop=1.0, steps=30)
+    recipe = write_recipe(tmp_path / "recipe.toml", "v3", further, loss="cc_kl", crop=1.0, steps=30)
     text = recipe.read_text("utf-8")
-    recipe.write_text('family = "distilled"\n' + text.replace("[32, 64]", "[64]"), "utf-8")
+    recipe.write_text(
+        'family = "distilled"\nshort_side = 64\n' + text.replace("[32, 64]", "[64]"), "utf-8"
+    )
     models = tmp_path / "models"
     said = run("train", "run", recipe, "--data", tmp_path, "--work", tmp_path, "--out", models)
     assert "drawn: 40 labels" in said
     assert "kept out: cc drawn" in said
     (entry,) = json.loads((models / "registry.json").read_text("utf-8"))["models"]
     assert entry["family"] == "distilled"
-    facts = json.loads((models / "small_kd.training.json").read_text("utf-8"))
+    facts = json.loads((models / "small_v3.training.json").read_text("utf-8"))
+    assert load_model(str(models / "small_v3.onnx")).policy.short_side == 64
     (row,) = facts["scores"]
     assert row["truth"] == "maps"
     # The shape stands out for teacher and student alike; the map of neither is flat.
     assert 0.5 < row["cc"] <= 1
     assert row["kl"] < 1
-    card = (models / "small_kd.md").read_text("utf-8")
+    card = (models / "small_v3.md").read_text("utf-8")
     assert f"{row['cc']:.3f} ± {row['cc_std']:.3f}" in card
     assert "The lowest CC of each evaluation" in card
     # Nothing shows that it finds objects, so it does not become the default.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
@@ -27,15 +26,11 @@ class Architecture:
     """Encoder and decoder, for cards."""
     summary: str
     """How it differs from the others, for lists."""
-    policy: dict[str, Any] | None = None
-    """The `input` of the sidecar; None is native size with the C extractor's colour."""
+    short_side: int | None = None
+    """At which it sees the frame, in pixels, where a recipe names no other; None is native size
+    with the C extractor's colour."""
     field_of_view: int | None = None
     """Width in pixels of what can move one pixel of the map; None is the whole frame."""
-
-    @property
-    def short_side(self) -> int | None:
-        """The canonical short side in pixels; None is native."""
-        return None if self.policy is None else self.policy["short_side"]
 
 
 ARCHITECTURES = {
@@ -64,18 +59,8 @@ ARCHITECTURES = {
         "inverted residuals with 5×5 kernels down to stride 32, the mean of the whole frame added "
         "at each place, and an additive decoder; the map is computed at half size and doubled "
         "bilinearly",
-        "sees the whole frame at short side 192, so that its number holds at every resolution",
-        policy={"short_side": 192, "multiple": 32, "color": "auto"},
-    ),
-    "kd": Architecture(
-        Canonical,
-        262_897,
-        32,
-        "the network of v3: inverted residuals with 5×5 kernels down to stride 32, the mean of the "
-        "whole frame added at each place, and an additive decoder; the map is computed at half "
-        "size and doubled bilinearly",
-        "sees the whole frame at short side 128, enough for maps of attention, which are smooth",
-        policy={"short_side": 128, "multiple": 32, "color": "auto"},
+        "sees the whole frame at one short side, so that its number holds at every resolution",
+        short_side=192,
     ),
 }
 
