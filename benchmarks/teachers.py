@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
@@ -33,21 +34,30 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
     return drawn
 
 
-def main(*, name: str, rounds: int, height: int, width: int) -> float:
+def main(*, name: str, rounds: int, height: int, width: int) -> list[float]:
     """Process CPU time of one map, in seconds: the least of `rounds`, after one to warm up.
 
     Args:
         name: of a teacher.
         height, width: of the picture.
+    Returns:
+        of the model at that size, and as a teacher, which sees the picture at its short side.
     """
-    from train.teachers import load_teacher
+    from PIL import Image
 
-    teacher, rgb = load_teacher(name), picture(height, width)
-    teacher(rgb)
+    from train.teachers import load_teacher, teach
+
+    model, rgb = load_teacher(name), picture(height, width)
+    image = Image.fromarray(rgb)
+    return [_least(lambda: model(rgb), rounds), _least(lambda: teach(name, image), rounds)]
+
+
+def _least(answer: Callable[[], object], rounds: int) -> float:
+    answer()
     seconds = []
     for _ in range(rounds):
         begin = time.process_time()
-        teacher(rgb)
+        answer()
         seconds.append(time.process_time() - begin)
     return min(seconds)
 
@@ -63,10 +73,10 @@ def report(
 
     # Read by the libraries of linear algebra when they are loaded.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    print(f"| model | CPU seconds at {width}x{height} |\n|---|---:|")
+    print(f"| model | CPU seconds at {width}x{height} | as a teacher |\n|---|---:|---:|")
     for name in TEACHERS:
-        seconds = worker("teachers", name=name, rounds=rounds, height=height, width=width)
-        print(f"| `{name}` | {seconds:.2f} |", flush=True)
+        whole, taught = worker("teachers", name=name, rounds=rounds, height=height, width=width)
+        print(f"| `{name}` | {whole:.2f} | {taught:.2f} |", flush=True)
     print(f"\n{cpu_model()}, one thread, least of {rounds}.")
 
 

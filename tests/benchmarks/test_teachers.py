@@ -17,7 +17,8 @@ from train.teachers import TEACHERS
 def test_every_teacher_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
     teachers.report(rounds=1, height=128, width=160)
     lines = capsys.readouterr().out.splitlines()
-    timed = [match[1] for line in lines if (match := re.match(r"\| `(\w+)` \| \d+\.\d\d \|", line))]
+    rows = (re.fullmatch(r"\| `(\w+)` \| \d+\.\d\d \| \d+\.\d\d \|", line) for line in lines)
+    timed = [row[1] for row in rows if row]
     assert timed == list(TEACHERS)
     assert "160x128" in lines[0]
 

@@ -37,6 +37,7 @@ from train.evaluate.predict import Predictor, resize_map
 from train.evaluate.scores import summarise_values
 from train.evaluate.sets import SCHEMA
 from train.label import label, open_teacher
+from train.teachers import TEACHERS
 from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.metrics import fixation
 from vmafsal.models.model import load_model
@@ -245,11 +246,12 @@ def test_the_centre_is_fitted_on_pictures_that_are_not_kept_out(tmp_path: Path) 
     assert fixation.correlation(drawn, blob(20, 34, 5)) > 0.999
 
 
-def test_classic_models_answer_at_the_pictures_size(corpus: Path) -> None:
-    rgb = read_rgb(corpus / "images" / "drawn_0000.jpg")
+def test_classic_models_answer_as_they_teach(corpus: Path) -> None:
+    path = corpus / "images" / "drawn_0000.jpg"
     found = ClassicModel("imsig")
-    assert found(rgb).shape == rgb.shape[:2]
-    assert (found.id, found.sha256, found.runs_at) == ("classic:imsig", None, "native")
+    np.testing.assert_array_equal(found(read_rgb(path)), open_teacher("classic:imsig").answer(path))
+    assert (found.id, found.sha256) == ("classic:imsig", None)
+    assert found.runs_at == TEACHERS["imsig"].short_side
     with pytest.raises(UsageError, match="There is no teacher nothing"):
         ClassicModel("nothing")
 
@@ -260,7 +262,7 @@ def test_sources_by_name(model: Path) -> None:
         "centre",
         ("bright", "native"),
         ("bright", 32),
-        ("classic:imsig", "native"),
+        ("classic:imsig", TEACHERS["imsig"].short_side),
     ]
     assert files == [model, model.with_suffix(".json")]
 
