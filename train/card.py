@@ -114,7 +114,7 @@ def _score_table(facts: dict[str, Any]) -> Iterable[str]:
         if (key := (own["data"], own["kept_out"])) not in shown:
             shown.add(key)
             rows += [
-                (f"{row['model']} `{row['sha256'][:8]}`", row)
+                (row["model"] + (f" `{row['sha256'][:8]}`" if row["sha256"] else ""), row)
                 for row in facts["others"]
                 if (row["data"], row["kept_out"]) == key
             ]

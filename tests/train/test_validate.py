@@ -314,6 +314,16 @@ def test_which_model_is_meant(trained: tuple[Path, Path], folder: Path) -> None:
         check_checkpoint(folder / "bright.json", [student])
 
 
+def test_a_card_names_models_beside_it_that_are_no_files(tmp_path: Path) -> None:
+    corpus = draw_gaze(tmp_path / "looked", 6)
+    onnx = brightness(tmp_path / "bright.onnx")
+    sources, _ = open_sources([str(onnx), "centre"])
+    ours, centre = evaluate_gaze(sources, open_gaze_sets([corpus]))["results"]
+    facts = training_facts(ours["sha256"], [ours]) | {"others": [centre]}
+    (line,) = (row for row in card(facts).splitlines() if "| centre |" in row)
+    assert f"{centre['cc']:.3f} ± {centre['cc_std']:.3f}" in line
+
+
 def test_gaze_scores_are_found_again(tmp_path: Path) -> None:
     corpus = draw_gaze(tmp_path / "looked", 6)
     onnx = brightness(tmp_path / "bright.onnx")
