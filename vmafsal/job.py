@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vmafsal.errors import UsageError
 from vmafsal.feature_spec import FEATURE, MODEL_VARIABLE, PSNR, read_features
 from vmafsal.options import Option, Place, option, options_of
+from vmafsal.post_spec import change_paths, check_range, read_steps
 
 if TYPE_CHECKING:
     from vmafsal.video.frame import Chroma
@@ -53,6 +54,9 @@ INPUT = "Input"
 MODEL = "Model and device"
 LOG = "Log"
 ACCEPTED = "Accepted for compatibility with vmaf's command lines, without effect"
+
+_POST_TAG = "post"
+"""Tag of the columns of a changed map, where they have none."""
 
 _DEVICE = re.compile(r"(auto|cpu|(cuda|tensorrt)(?::(\d+))?)")
 
@@ -261,6 +265,15 @@ class Job:
         "Let CUDA round the factors of products to TF32, with 10 bits of mantissa, which is faster "
         "and moves each frame's mean a little.",
     )
+    post: str | None = _model(
+        "text",
+        None,
+        "Change each map by steps between commas before anything is made of it, which tags its "
+        "columns: saliency_mean_post. Steps: equalize, match=mean.png, smooth=3 (pixels), "
+        "smooth=2%, centre-add=0.3:0.25, centre-multiply=0.3:0.25, minmax, zscore, logdensity.",
+        metavar="STEPS",
+        check=read_steps,
+    )
 
     def __post_init__(self) -> None:
         for row in JOB_OPTIONS:
@@ -271,12 +284,18 @@ class Job:
                 "other one."
             )
         self._check_range()
+        if self.post:
+            # As libvmaf names a feature by the options that change its number.
+            tagged = (replace(one, name=one.name or _POST_TAG) for one in self.features)
+            object.__setattr__(self, "features", tuple(tagged))
         if not self.features:
             raise UsageError("There is no feature to extract.")
         if self.reference is None and any(feature.kind == PSNR for feature in self.features):
             raise UsageError(
                 f"--feature {PSNR} compares with a reference: name it with --reference."
             )
+        if any(feature.kind == PSNR for feature in self.features):
+            check_range(self.post, f"{PSNR} weights the error by")
         columns = [feature.column for feature in self.features]
         for column in columns:
             if columns.count(column) > 1:
@@ -306,7 +325,14 @@ class Job:
 
     def identity(self) -> dict[str, Any]:
         """The options that may change what a log says, besides videos and features, by name."""
-        return {row.name: getattr(self, row.name) for row in JOB_OPTIONS if row.identity}
+        found = {row.name: getattr(self, row.name) for row in JOB_OPTIONS if row.identity}
+        # What a reference holds counts, not where it lies.
+        return found | {"post": change_paths(self.post, lambda _: "*") if self.post else None}
+
+    @property
+    def post_files(self) -> list[str]:
+        """The files that --post names, which are inputs as the videos are."""
+        return [step.path for step in read_steps(self.post or "") if step.path]
 
 
 JOB_OPTIONS = options_of(Job)

@@ -1,7 +1,7 @@
 """The pipeline: pairs of frames in, maps and features out, in order and in bounded memory.
 
-    read ──► group ──► [ resample, colour, pad ──► infer ──► features ] ──► changes
-    reader thread      one worker, for all models of a batch                consumer
+    read ──► group ──► [ resample, colour, pad ──► infer ──► post ──► features ] ──► changes
+    reader thread      one worker, for all models of a batch                         consumer
 
 infer/plan.py decides the number of workers; infer/pool.py keeps the order and the bound.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TypeVar
@@ -24,6 +24,7 @@ from vmafsal.features.saliency import CHANGES, MEAN, STATS, saliency_mean
 from vmafsal.infer.network import Network
 from vmafsal.infer.plan import batch_size_of
 from vmafsal.infer.pool import close, in_order
+from vmafsal.maps.post import Step, apply_steps
 from vmafsal.picture.tensors import Preparer, View
 from vmafsal.video.frame import Frame
 from vmafsal.video.sequence import Pair
@@ -43,8 +44,9 @@ class MappedFrame:
     reference: Frame | None
     """Of the reference, where the pipeline was asked to decode it."""
     maps: dict[str, Map]
-    """float32 [H, W] in [0, 1] of each column, by its first name ("saliency_mean",
-    "saliency_mean_b"), at the size that the model sees: the frame's own for a native model."""
+    """float32 [H, W] of each column, by its first name ("saliency_mean", "saliency_mean_b"), at
+    the size that the model sees: the frame's own for a native model. Each pixel is in [0, 1],
+    unless a column's steps of post-processing take it out of there."""
     features: FrameFeatures
 
 
@@ -63,26 +65,41 @@ class Column:
     """The names that of_pictures gives."""
     subject: Literal["distorted", "reference"] = "distorted"
     """Which of the two pictures the map is of."""
+    steps: Sequence[Step] = ()
+    """Of post-processing, which the map goes through first."""
 
     @classmethod
-    def of_saliency(cls, network: Network, tag: str | None = None, *, stats: bool = False) -> Self:
+    def of_saliency(
+        cls,
+        network: Network,
+        tag: str | None = None,
+        *,
+        stats: bool = False,
+        steps: Sequence[Step] = (),
+    ) -> Self:
         """The numbers of features/saliency.py.
 
         Args:
             network: whose maps they are.
             tag: appended to the names: "b" makes saliency_mean_b.
             stats: all of them instead of the mean alone.
+            steps: of post-processing.
         """
 
         def tagged(table: Mapping[str, T]) -> dict[str, T]:
             return {f"{name}_{tag}" if tag else name: table[name] for name in table}
 
         return cls(
-            network, tagged({**MEAN, **STATS} if stats else MEAN), tagged(CHANGES if stats else {})
+            network,
+            tagged({**MEAN, **STATS} if stats else MEAN),
+            tagged(CHANGES if stats else {}),
+            steps=steps,
         )
 
     @classmethod
-    def of_psnr(cls, network: Network, tag: str | None = None) -> Self:
+    def of_psnr(
+        cls, network: Network, tag: str | None = None, *, steps: Sequence[Step] = ()
+    ) -> Self:
         """The numbers of features/psnr.py, weighted by the reference's map.
 
         Args, order: as of_saliency().
@@ -94,7 +111,9 @@ class Column:
             lumas = pair.reference.planes[0], pair.distorted.planes[0]
             return dict(zip(names, psnr(*lumas, saliency, pair.distorted.bit_depth), strict=True))
 
-        return cls(network, of_pictures=compare, picture_names=names, subject="reference")
+        return cls(
+            network, of_pictures=compare, picture_names=names, subject="reference", steps=steps
+        )
 
     @property
     def names(self) -> list[str]:
@@ -117,7 +136,8 @@ class Column:
     @property
     def only_mean(self) -> bool:
         """Whether means are enough, which a fused graph takes where the map is."""
-        return list(self.of_map.values()) == [saliency_mean] and len(self.names) == 1
+        means = list(self.of_map.values()) == [saliency_mean] and len(self.names) == 1
+        return means and not self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +265,7 @@ class Pipeline:
                     answer.metrics[name] = float(mean)
                 continue
             for answer, saliency in zip(answers, column.network.maps(batch), strict=True):
+                saliency = apply_steps(saliency, column.steps)
                 answer.metrics.update(column.measure(saliency, answer.pair))
                 if keep_maps or column.of_change:
                     answer.maps[name] = saliency

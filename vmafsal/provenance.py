@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vmafsal import __version__
+from vmafsal.files import sha256_of
 
 if TYPE_CHECKING:
     from vmafsal.infer.session import Session
@@ -66,7 +67,7 @@ def describe_run(
     Returns:
         facts, as JSON can hold them.
     """
-    info = distorted.info
+    info, files = distorted.info, job.post_files
     return {
         "provider": session.provider,
         "settings": {
@@ -77,6 +78,7 @@ def describe_run(
             "tf32": session.tf32,
             "hwaccel": distorted.hwaccel,
         },
+        **({"post_files": {path: sha256_of(path) for path in files}} if files else {}),
         "input": {
             "reference": job.reference,
             "distorted": job.distorted,

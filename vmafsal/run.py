@@ -18,6 +18,7 @@ from vmafsal.infer.open import OpenSession, open_session
 from vmafsal.infer.session import Session
 from vmafsal.job import Job
 from vmafsal.logs import Log, format_log, parse_precision
+from vmafsal.maps.post import make_steps
 from vmafsal.models.model import Model
 from vmafsal.pipeline import Column, MappedFrame, Pipeline
 from vmafsal.provenance import describe_columns, describe_run
@@ -60,7 +61,8 @@ class Run:
 
         Args:
             job: what to do.
-            maps: put the first model's saliency map into each FrameFeatures that is yielded.
+            maps: put the first model's saliency map into each FrameFeatures that is yielded, as
+                the job's post-processing leaves it.
             open_session: called for each feature; a caller with many jobs keeps the sessions.
             open_video: called for each video, as open_source is.
         Raises:
@@ -119,7 +121,7 @@ class Run:
             for path in source.files
         ]
         models = [path for model in self.models.values() for path in model.files]
-        return [*videos, *map(str, models)]
+        return [*videos, *self.job.post_files, *map(str, models)]
 
     @property
     def provider(self) -> str:
@@ -272,6 +274,7 @@ class Run:
     def _load(self) -> None:
         job = self.job
         named: set[str] = set()
+        steps = make_steps(job.post)
         # Features with one model share its session.
         open_session = cache(self._open_session)
         for feature in job.features:
@@ -286,9 +289,9 @@ class Run:
             policy = model.policy.with_options(feature.color, feature.range, feature.short_side)
             network = Network(session, policy)
             self._columns[feature.column] = (
-                Column.of_psnr(network, feature.name)
+                Column.of_psnr(network, feature.name, steps=steps)
                 if feature.kind == "psnr"
-                else Column.of_saliency(network, feature.name, stats=feature.stats)
+                else Column.of_saliency(network, feature.name, stats=feature.stats, steps=steps)
             )
             self.models[feature.column] = model
             if model.smoke and model.id not in named:

@@ -36,6 +36,15 @@ EMPTY = np.zeros((3, 5), np.float32)
 FULL = np.ones((3, 5), np.float32)
 
 
+def test_a_map_below_zero_has_a_mean_and_a_spread_but_is_no_distribution() -> None:
+    below = a_map([[-2.0, 0.5], [1.0, 3.5]])
+    assert saliency_mean(below) == 0.75
+    assert saliency_std(below) == pytest.approx(math.sqrt(15.25 / 4))
+    assert (saliency_peak(below), saliency_area(below)) == (3.5, 0.75)
+    for number in (saliency_entropy, saliency_cx, saliency_cy):
+        assert math.isnan(number(below))
+
+
 def test_by_hand() -> None:
     assert saliency_mean(RAMP) == 0.25
     # Deviations from 0.25: 0.25, 0, 0.25, 0.75, 0.25, 0.25, 0.25, 0

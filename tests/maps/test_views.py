@@ -17,7 +17,7 @@ from vmafsal.maps.archive import MapArchive
 from vmafsal.maps.drawing import colored
 from vmafsal.maps.movie import Movie, has_audio
 from vmafsal.maps.png import encode_png
-from vmafsal.maps.views import VIEWS, View, apply_steps, gray_levels
+from vmafsal.maps.views import VIEWS, View, gray_levels
 from vmafsal.video.frame import Frame
 
 RAMP = np.repeat(np.linspace(0, 1, 64, dtype=np.float32)[None], 48, axis=0)
@@ -25,14 +25,6 @@ RAMP = np.repeat(np.linspace(0, 1, 64, dtype=np.float32)[None], 48, axis=0)
 
 def gray_frame(level: int = 126, height: int = 48, width: int = 64) -> Frame:
     return Frame((np.full((height, width), level, np.uint8),), "400", 8, 0)
-
-
-def test_steps_are_done_in_order_and_leave_the_map_alone() -> None:
-    before = RAMP.copy()
-    after = apply_steps(RAMP, [lambda one: one * 2, lambda one: one + 1])
-    np.testing.assert_array_equal(after, RAMP * 2 + 1)
-    np.testing.assert_array_equal(RAMP, before)
-    assert apply_steps(RAMP, []) is RAMP
 
 
 @pytest.mark.parametrize("kind", VIEWS)

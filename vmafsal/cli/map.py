@@ -16,7 +16,6 @@ from vmafsal.job import build_job
 
 if TYPE_CHECKING:
     from vmafsal.job import Job
-    from vmafsal.maps.views import Step
     from vmafsal.maps.writers import MapOutput
 
 __all__ = ["map_command"]
@@ -81,16 +80,6 @@ def map_command(
             rich_help_panel=_PANEL,
         ),
     ] = 8,
-    post: Annotated[
-        str | None,
-        typer.Option(
-            "--post",
-            metavar="STEPS",
-            help="Change each map by steps between commas: equalize, smooth=3 (pixels), smooth=2%, "
-            "centre-add=0.3:0.25, centre-multiply=0.3:0.25, minmax, zscore, logdensity.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
     every: Annotated[
         int,
         typer.Option(
@@ -114,13 +103,11 @@ def map_command(
     Example: vmafsal map clip.mp4 -o overlay.mp4
     """
     from vmafsal.maps.movie import FORMATS
-    from vmafsal.maps.post import parse_steps
     from vmafsal.maps.writers import MapOutput, choose_view
     from vmafsal.process import own_process
 
     own_process()
     quiet = given.pop("quiet")
-    check_one_map(given)
     ending = Path(output).suffix.lower()
     if output in ("", "-"):
         named = "standard output" if output else "nothing"
@@ -133,10 +120,10 @@ def map_command(
         )
     if len(videos) > 1 and not to_folder:
         raise UsageError(f"{len(videos)} inputs do not fit into {output}. Name a folder.")
+    check_one_map(given, "A picture shows" if to_folder or ending != ".npz" else None)
     first, count = _span(frames)
     drawn = choose_view(view, colormap, alpha, png_bits, ending=".png" if to_folder else ending)
     written = MapOutput(output, to_folder, drawn, png_bits)
-    steps = parse_steps(post or "")
     jobs = [
         build_job(**given, distorted=video, frame_skip_dist=first, frame_cnt=count, subsample=every)
         for video in videos
@@ -145,7 +132,7 @@ def map_command(
         _check_names(videos)
     inputs = _files(videos)
     for job in jobs:
-        _run(job, written, inputs, quiet, steps)
+        _run(job, written, inputs, quiet)
 
 
 def _span(frames: str | None) -> tuple[int, int]:
@@ -187,12 +174,9 @@ def _files(videos: list[str]) -> list[str]:
     return [file for some in files for file in some]
 
 
-def _run(
-    job: Job, output: MapOutput, inputs: Sequence[str], quiet: bool, steps: Sequence[Step]
-) -> None:
-    """Compute the maps of one input, post-process each by the steps, and write it."""
+def _run(job: Job, output: MapOutput, inputs: Sequence[str], quiet: bool) -> None:
+    """Compute the maps of one input, and write each."""
     from vmafsal.maps.movie import has_audio
-    from vmafsal.maps.views import apply_steps
     from vmafsal.run import Run
 
     done = 0
@@ -202,7 +186,7 @@ def _run(
             with progress_bar(run.maps(), run.frame_estimate, "maps", quiet) as shown:
                 for mapped in shown:
                     index = mapped.frame.index + job.frame_skip_dist
-                    add(mapped.frame, apply_steps(mapped.maps[name], steps), index)
+                    add(mapped.frame, mapped.maps[name], index)
                     done += 1
             finish()
         if quiet:

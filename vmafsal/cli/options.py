@@ -13,6 +13,7 @@ import typer
 from vmafsal.errors import UsageError
 from vmafsal.job import FEATURE, OPTIONS, PSNR
 from vmafsal.options import Option, Place
+from vmafsal.post_spec import check_range
 
 __all__ = ["MAP_OPTIONS", "check_one_map", "check_unused", "takes_options"]
 
@@ -31,6 +32,7 @@ MAP_OPTIONS = frozenset(
         "threads",
         "batch_size",
         "tf32",
+        "post",
         "gpumask",
         "quiet",
     ]
@@ -38,19 +40,22 @@ MAP_OPTIONS = frozenset(
 """What commands take that make something of the maps of whole videos."""
 
 
-def check_one_map(given: Mapping[str, Any]) -> None:
+def check_one_map(given: Mapping[str, Any], wants: str | None = "This takes") -> None:
     """Refuse features of which a command that takes one map of each frame would leave some out.
 
     Args:
         given: options by name.
+        wants: what needs values from 0 to 1, as check_range takes it; None where nothing does.
     Raises:
-        UsageError: for psnr, and for more than one feature.
+        UsageError: for psnr, for more than one feature, and for steps that leave that range.
     """
     names = [text.partition("=")[0] for text in given["feature"] or []]
     if PSNR in names:
         raise UsageError(f"--feature {PSNR} draws no map: give --feature {FEATURE}=… here.")
     if len(names) > 1:
         raise UsageError("This takes the maps of one model at a time: give one --feature.")
+    if wants is not None:
+        check_range(given["post"], wants)
 
 
 def check_unused(given: Mapping[str, Any]) -> None:

@@ -82,7 +82,7 @@ def report(
     job = _job(video, given)
     inputs = [*logs, *([scenes] if scenes else [])]
     if job is not None:
-        inputs += [path for path in (job.distorted, job.reference) if path]
+        inputs += [path for path in (job.distorted, job.reference, *job.post_files) if path]
         inputs += [one.model_path for one in job.features if one.model_path]
     check_destination(output, inputs)  # before anything is read for nothing
     joined = _joined(logs)

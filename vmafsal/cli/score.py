@@ -131,7 +131,8 @@ def _run(
 
     own_process()
     number = parse_precision(precision)
-    named = [job.distorted, job.reference, *(feature.model_path for feature in job.features)]
+    models = [feature.model_path for feature in job.features]
+    named = [job.distorted, job.reference, *models, *job.post_files]
     inputs = [path for path in named if path is not None]
     stream_to, log_to = _destinations(output, ndjson, any(formats.values()))
     with ExitStack() as stack:

@@ -21,7 +21,8 @@ class FrameFeatures:
     """Feature name to value, for example {"saliency_mean": 0.161187}; NaN where it has none."""
 
     map: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
-    """Saliency map of the first model, float32 [H, W] in [0, 1], where it was asked for."""
+    """Saliency map of the first model, float32 [H, W], where it was asked for. Each pixel is in
+    [0, 1], unless post-processing was asked for that takes it out of there."""
 
     pts_time: float | None = None
     """Presentation time in seconds, from the first picture of the video; None if not known."""

@@ -29,6 +29,8 @@ __all__ = [
 
 Map = NDArray[np.float32]
 
+_ROUNDING = 1e-6
+
 AREA_THRESHOLD = 0.5
 """A pixel from here up is salient."""
 
@@ -85,8 +87,10 @@ def saliency_entropy(saliency: Map) -> float:
         saliency: float32 [H, W], each pixel in [0, 1].
     Returns:
         bits, 0 (one pixel holds everything) to log2(H·W) (all pixels are equal); NaN where the
-        map is 0 everywhere, which is no distribution.
+        map is 0 everywhere or has a value below 0, which is no distribution.
     """
+    if not _is_weight(saliency):
+        return math.nan
     # -Σ (s/t) log2(s/t) = log2 t - (Σ s log2 s) / t
     positive = saliency[saliency > 0].astype(np.float64)
     total = float(positive.sum())
@@ -102,9 +106,9 @@ def saliency_cx(saliency: Map) -> float:
     Args:
         saliency: float32 [H, W], each pixel in [0, 1].
     Returns:
-        0 (left) to 1 (right); NaN where the map is 0 everywhere.
+        0 (left) to 1 (right); NaN where the map is 0 everywhere or has a value below 0.
     """
-    return _centroid(saliency.sum(axis=0, dtype=np.float64))
+    return _centroid(saliency, axis=0)
 
 
 def saliency_cy(saliency: Map) -> float:
@@ -113,9 +117,9 @@ def saliency_cy(saliency: Map) -> float:
     Args:
         saliency: float32 [H, W], each pixel in [0, 1].
     Returns:
-        0 (top) to 1 (bottom); NaN where the map is 0 everywhere.
+        0 (top) to 1 (bottom); NaN where the map is 0 everywhere or has a value below 0.
     """
-    return _centroid(saliency.sum(axis=1, dtype=np.float64))
+    return _centroid(saliency, axis=1)
 
 
 def saliency_change(saliency: Map, previous: Map) -> float:
@@ -129,9 +133,15 @@ def saliency_change(saliency: Map, previous: Map) -> float:
     return float(np.abs(saliency - previous).mean(dtype=np.float64))
 
 
-def _centroid(weights: NDArray[np.float64]) -> float:
+def _is_weight(saliency: Map) -> bool:
+    """False for a map that post-processing took below 0, by more than a rounding."""
+    return bool(saliency.min() >= -_ROUNDING)
+
+
+def _centroid(saliency: Map, axis: int) -> float:
+    weights = saliency.sum(axis=axis, dtype=np.float64)
     total = float(weights.sum())
-    if total == 0:
+    if total == 0 or not _is_weight(saliency):
         return math.nan
     places = (np.arange(len(weights)) + 0.5) / len(weights)
     return float(weights @ places) / total

@@ -14,6 +14,7 @@ from vmafsal.job import FORMATS, Feature, Job, build_job
 from vmafsal.library.manifest import MANIFESTS, Row, read_manifest
 from vmafsal.library.outputs import check_output_name, find_clashes, name_outputs
 from vmafsal.logs import LogFormat, choose_format, parse_precision
+from vmafsal.post_spec import change_paths
 
 __all__ = ["Clip", "list_problems", "read_clips"]
 
@@ -151,6 +152,8 @@ def _clip(row: Row, output: str, defaults: Mapping[str, Any]) -> Clip:
     if "feature" in options or "feature_params" in options:
         features = tuple(_from_folder(feature, row.base) for feature in job.features)
         job = replace(job, features=features)
+    if job.post and "post" in options:
+        job = replace(job, post=change_paths(job.post, lambda path: str(row.base / path)))
     fmt = choose_format(output, **format_flags)
     return Clip(
         job=job, output=output, format=fmt, precision=precision, times=times, place=row.place

@@ -61,18 +61,18 @@ def describe_features(features: tuple[Feature, ...], models: dict[str, Model]) -
 
 
 def digest_inputs(job: Job, kind: Digest) -> dict[str, Any]:
-    """What tells one state of the videos from another.
+    """What tells one state of the videos, and of the files that --post names, from another.
 
     Args:
         job: names them.
         kind: "ends" reads the first and last MiB, "full" all of each file.
     Returns:
-        for distorted and, where there is one, reference: size in bytes, time of the last change
-        in nanoseconds, sha256 of the ends and, with "full", of the whole.
+        for distorted and, where there is one, reference, and each other file: size in bytes, time
+        of the last change in nanoseconds, sha256 of the ends and, with "full", of the whole.
     Raises:
-        InputError: if a video cannot be read or is not a regular file.
+        InputError: if a file cannot be read or is not a regular one.
     """
-    return {role: _digest(path, kind) for role, path in _videos(job).items()}
+    return {role: _digest(path, kind) for role, path in _inputs(job).items()}
 
 
 def is_current(
@@ -104,7 +104,7 @@ def is_current(
         and record.settings == settings(clip)
         and _without_ids(record.features) == _without_ids(features)
         and _same_log(record, Path(folder, clip.output))
-        and _same_inputs(record.inputs, inputs, _videos(clip.job))
+        and _same_inputs(record.inputs, inputs, _inputs(clip.job))
         and _same_provider(record.provider, clip.job.device, auto_provider)
     )
 
@@ -114,8 +114,10 @@ def describe_log(raw: bytes) -> dict[str, Any]:
     return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
 
 
-def _videos(job: Job) -> dict[str, str]:
+def _inputs(job: Job) -> dict[str, str]:
+    """What is read besides models, by its role."""
     paths = {"distorted": job.distorted, "reference": job.reference}
+    paths |= {f"post {place}": path for place, path in enumerate(job.post_files)}
     return {role: path for role, path in paths.items() if path is not None}
 
 
@@ -147,12 +149,12 @@ def _hash_ends(file: BinaryIO, size: int) -> str:
 
 def _same_inputs(then: dict[str, Any], now: dict[str, Any], paths: dict[str, str]) -> bool:
     return then.keys() == now.keys() and all(
-        _same_video(then[role], now[role], path) for role, path in paths.items()
+        _same_file(then[role], now[role], path) for role, path in paths.items()
     )
 
 
-def _same_video(then: dict[str, Any], now: dict[str, Any], path: str) -> bool:
-    """Whether a video's contents are those of then, as far as the two digests tell."""
+def _same_file(then: dict[str, Any], now: dict[str, Any], path: str) -> bool:
+    """Whether a file's contents are those of then, as far as the two digests tell."""
     if any(then.get(key) != now[key] for key in ("size", "ends_sha256")):
         return False
     if "sha256" in now:

@@ -157,8 +157,9 @@ def load_models(clips: Iterable[Clip]) -> LoadedModels:
 
 def _check_outputs(plan: Plan, clips: Sequence[Clip], inputs: Sequence[str]) -> None:
     """Refuse outputs that would replace a file that any clip of any shard reads."""
-    videos = [path for clip in clips for path in (clip.job.distorted, clip.job.reference) if path]
-    files = FilesRead([*videos, *inputs, *plan.models.files])
+    jobs = [clip.job for clip in clips]
+    read = [path for job in jobs for path in (job.distorted, job.reference, *job.post_files)]
+    files = FilesRead([*filter(None, read), *inputs, *plan.models.files])
     summary = Path(plan.folder, plan.summary)
     outputs = [(path.name, path) for path in (summary, summary.with_suffix(".csv"))]
     outputs += [(f"{clip.place}: its log", Path(plan.folder, clip.output)) for clip in clips]

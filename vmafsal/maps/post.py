@@ -2,38 +2,37 @@
 "equalize,smooth=2%,minmax" describes.
 
 `saliency_mean` is the mean of the map as the model gives it. Steps are applied only where a person
-asks for them: to look at maps, or to compare models whose maps have other units.
+asks for them: to look at maps, or to compare models whose maps have other units. The number of a
+changed map has another name.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafsal.errors import UsageError
+from vmafsal.maps.reference import Reference, read_reference
+from vmafsal.post_spec import StepSpec, read_steps
 
 __all__ = [
     "Step",
     "add_centre_prior",
+    "apply_steps",
     "centre_prior",
     "equalize",
     "log_density",
+    "make_steps",
     "match_histogram",
     "min_max",
     "multiply_centre_prior",
-    "parse_steps",
     "smooth",
     "standardise",
 ]
 
 Map = NDArray[np.float32]
-_WIDEST, _WIDEST_SHARE = 1000, 100
-"""Greatest deviation of a blur that a text may ask for, in pixels and in % of a side."""
-
 Step = Callable[[Map], Map]
 """float32 [H, W] to float32 [H, W]."""
 
@@ -55,19 +54,22 @@ def equalize(saliency: Map) -> Map:
     return equal
 
 
-def match_histogram(saliency: Map, reference: NDArray[np.floating]) -> Map:
+def match_histogram(saliency: Map, reference: Reference) -> Map:
     """Give a map the distribution of a reference, keeping the order of its pixels.
+
+    Equal pixels stay equal: each gets the value that the reference has at the middle of their
+    ranks, so that a constant map becomes the reference's median.
 
     Args:
         saliency: float32 [H, W].
-        reference: any shape; its values are the wanted distribution, for example a mean map of
-            a data set.
+        reference: the distribution that is wanted.
     Returns:
         float32 [H, W].
     """
-    wanted = np.sort(np.asarray(reference, np.float64).ravel())
-    places = (np.arange(len(wanted)) + 0.5) / len(wanted)
-    matched: Map = np.interp(equalize(saliency), places, wanted).astype(np.float32)
+    _, inverse, counts = np.unique(saliency, return_inverse=True, return_counts=True)
+    shares = (np.cumsum(counts) - counts / 2) / saliency.size
+    values = np.interp(shares, reference.shares, reference.values).astype(np.float32)
+    matched: Map = values[inverse].reshape(saliency.shape)
     return matched
 
 
@@ -164,52 +166,46 @@ def log_density(saliency: Map, epsilon: float = 1e-8) -> Map:
     return logarithm
 
 
-_PLAIN: dict[str, Step] = {
+_STEPS: dict[str, Callable[..., Map]] = {
     "equalize": equalize,
+    "smooth": smooth,
+    "centre-add": add_centre_prior,
+    "centre-multiply": multiply_centre_prior,
     "minmax": min_max,
     "zscore": standardise,
     "logdensity": log_density,
 }
-_PRIORS = {"centre-add": add_centre_prior, "centre-multiply": multiply_centre_prior}
+"""By the names that a text has for them; what stands behind the name are the arguments."""
 
 
-def parse_steps(text: str) -> list[Step]:
-    """The chain that a text describes.
+def make_steps(text: str | None) -> list[Step]:
+    """The chain that a text describes, with the files that it names read.
 
     Args:
-        text: steps between commas, applied in their order: equalize; smooth=SIGMA in pixels or
-            smooth=P% of the longer side; centre-add=SPREAD:WEIGHT, centre-multiply=SPREAD:WEIGHT;
-            minmax; zscore; logdensity. Empty for none.
+        text: as --post; None or empty for none.
     Raises:
         UsageError: naming the step that makes no sense.
+        InputError: if a reference cannot be used.
     """
-    return [_parse_step(part.strip()) for part in text.split(",") if part.strip()]
+    return [_make_step(spec) for spec in read_steps(text or "")]
 
 
-def _parse_step(text: str) -> Step:
-    name, equals, value = text.partition("=")
-    if name in _PLAIN and not equals:
-        return _PLAIN[name]
-    if name == "smooth":
-        match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(%?)", value)
-        if match is None:
-            raise UsageError(f"The step {text!r} is smooth=3 (pixels) or smooth=2% (of a side).")
-        number = float(match[1])
-        if number > (_WIDEST_SHARE if match[2] else _WIDEST):
-            raise UsageError(
-                f"The step {text!r} blurs too widely: up to {_WIDEST} pixels, or "
-                f"{_WIDEST_SHARE}% of the longer side."
-            )
-        if match[2]:
-            return partial(smooth_share, share=number / 100.0)
-        return partial(smooth, sigma=number)
-    if name in _PRIORS:
-        match = re.fullmatch(r"(\d*\.?\d+):(\d*\.?\d+)", value)
-        if match is None or float(match[1]) == 0.0 or float(match[2]) > 1.0:
-            raise UsageError(
-                f"The step {text!r} is {name}=SPREAD:WEIGHT, for example {name}=0.3:0.25, with a "
-                "spread above 0 and a weight up to 1."
-            )
-        return partial(_PRIORS[name], spread=float(match[1]), weight=float(match[2]))
-    known = [*_PLAIN, "smooth=…", *(f"{prior}=…" for prior in _PRIORS)]
-    raise UsageError(f"There is no step {text!r}. Choose of {', '.join(known)}.")
+def apply_steps(saliency: Map, steps: Sequence[Step]) -> Map:
+    """A map after every step, in order.
+
+    Args:
+        saliency: float32 [H, W]; it is not changed.
+        steps: none leaves the map as it is.
+    Returns:
+        float32 [H, W].
+    """
+    return reduce(lambda result, step: step(result), steps, saliency)
+
+
+def _make_step(spec: StepSpec) -> Step:
+    if spec.path is not None:
+        return partial(match_histogram, reference=read_reference(spec.path))
+    if spec.percent:
+        return partial(smooth_share, share=spec.numbers[0] / 100.0)
+    step = _STEPS[spec.name]
+    return lambda saliency: step(saliency, *spec.numbers)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,24 +14,9 @@ from vmafsal.maps.drawing import COLOR_MAPS, Map, Picture, colored, enlarged, ov
 if TYPE_CHECKING:
     from vmafsal.video.frame import Frame
 
-__all__ = ["VIEWS", "Step", "View", "apply_steps", "gray_levels"]
+__all__ = ["VIEWS", "View", "gray_levels"]
 
 VIEWS = ("map", "overlay", "side-by-side")
-
-Step = Callable[[Map], Map]
-"""A step of post-processing: a pure function of a float32 [H, W] map to another of that size."""
-
-
-def apply_steps(saliency: Map, steps: Sequence[Step]) -> Map:
-    """A map after every step, in order.
-
-    Args:
-        saliency: float32 [H, W]; it is not changed.
-        steps: none leaves the map as it is.
-    Returns:
-        float32 [H, W].
-    """
-    return reduce(lambda result, step: step(result), steps, saliency)
 
 
 @dataclass(frozen=True, slots=True)
