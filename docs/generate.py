@@ -29,7 +29,7 @@ from typing import Any
 from typer.main import get_command
 
 from benchmarks.sizing import newest_reports, size_up
-from vmafsal.api import PYTHON_OPTIONS, extract
+from vmafsal.api import extract
 from vmafsal.job import FEATURE_OPTIONS, MODEL_VARIABLE, OPTIONS
 from vmafsal.models.contract import OPERATORS
 from vmafsal.models.model import load_model
@@ -133,13 +133,15 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def commands() -> str:
     """Every command with its arguments, and the first sentence of its help."""
-    rows = ""
-    for name, command in command_tree().items():
-        arguments = (param for param in command.params if not param.opts[0].startswith("-"))
-        words = [_value(one) if one.required else f"[{_value(one)}]" for one in arguments]
-        what = re.split(r"(?<=[.:])\s", " ".join(command.help.split()))[0]
-        rows += f"| `{_cell(' '.join([name, *words]))}` | {_cell(what)} |\n"
-    return f"| command | what it does |\n|---|---|\n{rows}"
+    return "".join(f"- {_summary(*item)}\n" for item in command_tree().items())
+
+
+def _summary(name: str, command: Any) -> str:
+    """A command with its arguments, and the first sentence of its help."""
+    arguments = (param for param in command.params if not param.opts[0].startswith("-"))
+    words = [_value(one) if one.required else f"[{_value(one)}]" for one in arguments]
+    what = re.split(r"(?<=[.:])\s", " ".join(command.help.split()))[0]
+    return f"`{' '.join([name, *words])}`: {_escape(what)}"
 
 
 def training_options() -> str:
@@ -147,12 +149,21 @@ def training_options() -> str:
     text = ""
     for name, command in training_tree().items():
         what = command.help.split("\n\n")[0].replace("\n", " ")
-        text += f"## {name}\n\n{_cell(what)}\n\n{options(command)}"
+        text += f"## {name}\n\n{_escape(what)}\n\n{options(command)}\n"
+    return text
+
+
+def models_options() -> str:
+    """The commands of `vmafsal models`, each with its options."""
+    text = ""
+    for name, command in command_tree().items():
+        if name.startswith("vmafsal models"):
+            text += f"{_summary(name, command)}\n\n{options(command)}\n"
     return text
 
 
 def options(command: Any) -> str:
-    """One table of options for each panel of a command's help.
+    """A list of options for each panel of a command's help.
 
     The options that other commands share with `vmafsal` are described there alone.
     """
@@ -162,31 +173,31 @@ def options(command: Any) -> str:
         if param.help in shared:
             continue
         is_option = param.opts[0].startswith("-")
-        panel = param.rich_help_panel or ("Other" if is_option else "")
-        panels.setdefault(panel, []).append(_row(param, is_option))
+        panel = (param.rich_help_panel or "Other") if is_option else ""
+        panels.setdefault(panel, []).append(_item(param, is_option))
     if "Other" in panels:
         panels["Other"] = panels.pop("Other")  # the last
     several = sum(bool(panel) for panel in panels) > 1
     text = ""
-    for panel, rows in panels.items():
-        head = "option" if panel else "argument"
-        title = f"**{panel}**\n\n" if panel and several else ""
-        text += f"{title}| {head} | default | meaning |\n|---|---|---|\n" + "".join(rows) + "\n"
+    for panel, items in panels.items():
+        text += f"\n**{panel}**\n\n" if panel and several else ""
+        text += "".join(items)
     return text
 
 
-def _row(param: Any, is_option: bool) -> str:
+def _item(param: Any, is_option: bool) -> str:
+    """An argument or an option with its value, its default and its help."""
     value = "" if getattr(param, "is_flag", False) else _value(param)
+    shown = f"`{value}`"
     if is_option:
         names = [*param.opts, *param.secondary_opts]
         # Long names first, each spelling of them, then the letter.
         spelt = ", ".join(f"`{name}`" for name in sorted(names, key=_letter_last))
-        shown = f"{spelt} `{_cell(value)}`" if value else spelt
-    else:
-        shown = f"`{_cell(value)}`"
+        shown = f"{spelt} `{value}`" if value else spelt
     default = "yes" if param.default is True else param.default
-    known = default is not None and default is not False and default != ""
-    return f"| {shown} | {f'`{default}`' if known else ''} | {_cell(param.help or '')} |\n"
+    if default is not None and default is not False and default != "":
+        shown += f" (`{default}`)"
+    return f"- {shown}: {_escape(param.help or '')}\n"
 
 
 def _letter_last(name: str) -> bool:
@@ -204,8 +215,14 @@ def _value(param: Any) -> str:
     return kinds.get(kind, "TEXT")
 
 
+def _escape(text: str) -> str:
+    """A text as Markdown, on one line."""
+    return text.replace("<", "\\<").replace("\n", " ")
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "\\<").replace("\n", " ")
+    """A text in a cell of a table."""
+    return _escape(text).replace("|", "\\|")
 
 
 def feature_options() -> str:
@@ -227,12 +244,6 @@ def extract_signature() -> str:
         parts.append(name if parameter.default is parameter.empty else f"{name}={default}")
     text = textwrap.fill(", ".join(parts), 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return f"```\nextract({text.strip()}) -> Run\n```\n"
-
-
-def extract_options() -> str:
-    """The parameters that extract() shares with the command line."""
-    rows = "".join(f"| `{row.name}` | {_cell(row.help)} |\n" for row in PYTHON_OPTIONS)
-    return f"| parameter | meaning |\n|---|---|\n{rows}"
 
 
 def operators() -> str:
@@ -353,10 +364,11 @@ PARTS: dict[str, Callable[[], str]] = {
     **{
         f"{'score' if name == 'vmafsal' else name.split()[-1]}-options": partial(options, command)
         for name, command in command_tree().items()
+        if not name.startswith("vmafsal models")
     },
+    "models-options": models_options,
     "feature-options": feature_options,
     "extract-signature": extract_signature,
-    "extract-options": extract_options,
     "training-options": training_options,
     "operators": operators,
     "matrices": matrices,
