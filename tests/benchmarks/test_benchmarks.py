@@ -179,9 +179,7 @@ def test_memory_is_measured_on_a_clip_that_is_deleted(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_every_option_is_documented() -> None:
-    text = (ROOT / "docs" / "benchmarks.md").read_text()
+def test_every_option_has_a_help_text() -> None:
     for command in (bench, compare):
         for parameter in typer.main.get_command(app_of(command)).params:
-            for name in (*parameter.opts, *parameter.secondary_opts):
-                assert not name.startswith("--") or f"{name}`" in text or f"{name} " in text, name
+            assert parameter.help, parameter.name

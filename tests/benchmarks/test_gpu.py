@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from benchmarks.gpu import bench_gpu
 from benchmarks.variant import query_gpu
-from tests.conftest import ROOT
 
 app = typer.Typer(add_completion=False)
 app.command()(bench_gpu)
@@ -44,11 +43,9 @@ def test_it_measures_a_cpu_as_it_would_a_gpu(tmp_path: Path) -> None:
     assert (decoded["frames"], decoded["hwaccel"]) == (4, "none")
 
 
-def test_every_option_is_documented() -> None:
-    text = (ROOT / "docs" / "benchmarks.md").read_text()
+def test_every_option_has_a_help_text() -> None:
     for parameter in typer.main.get_command(app).params:
-        for name in (*parameter.opts, *parameter.secondary_opts):
-            assert not name.startswith("--") or f"{name}`" in text or f"{name} " in text, name
+        assert parameter.help, parameter.name
 
 
 @pytest.mark.skipif(query_gpu("name", 0) is not None, reason="there is a GPU")

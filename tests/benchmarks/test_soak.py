@@ -10,7 +10,6 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks.soak import Sample, judge, soak
-from tests.conftest import ROOT
 
 MIB = 1 << 20
 STEADY = [Sample((100 + number % 4) * MIB, 7, 3) for number in range(40)]
@@ -52,10 +51,8 @@ def test_growth_is_noticed(grown: list[Sample]) -> None:
     assert not judge(grown)["flat"]
 
 
-def test_every_option_is_documented() -> None:
-    text = (ROOT / "docs" / "benchmarks.md").read_text()
+def test_every_option_has_a_help_text() -> None:
     app = typer.Typer(add_completion=False)
     app.command()(soak)
     for parameter in typer.main.get_command(app).params:
-        for name in parameter.opts:
-            assert f"{name}`" in text or f"{name} " in text, name
+        assert parameter.help, parameter.name
