@@ -13,7 +13,7 @@ from tests.conftest import PLACEHOLDER, ROOT, draw_yuv
 from tests.networks import student
 from vmafsal import FrameFeatures, Run, extract
 from vmafsal.errors import InputError, UsageError
-from vmafsal.job import Job
+from vmafsal.job import Job, build_job
 
 DEMO = ROOT / "fixtures" / "yuv"
 
@@ -64,6 +64,56 @@ def test_several_models(clip: Path, tmp_path: Path) -> None:
     models = {"": PLACEHOLDER, "b": student(tmp_path / "m.onnx")}
     frames = extract(clip, model=models, width=64, height=48).read().frames
     assert list(frames[0].metrics) == ["saliency_mean", "saliency_mean_b"]
+
+
+def test_psnr_is_the_command_lines(clip: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "ref.yuv"
+    reference.write_bytes(draw_yuv(5, 48, 64, seed=3))
+    size: dict[str, Any] = {"width": 64, "height": 48, "model": PLACEHOLDER}
+    run = extract(clip, reference, feature=["mobilesal", "psnr"], stats=True, **size)
+    found = json.loads(run.to_json("max"))["frames"]
+    path = str(PLACEHOLDER).replace(":", "\\:")
+    features = [f"mobilesal=stats=true:model_path={path}", f"psnr=model_path={path}"]
+    job = build_job(
+        distorted=str(clip), reference=str(reference), width=64, height=48, feature=features
+    )
+    with Run(job) as other:
+        assert found == json.loads(other.to_json("max"))["frames"]
+    assert {"saliency_entropy", "psnr_y", "psnr_y_saliency"} <= set(found[1]["metrics"])
+    alone = extract(clip, reference, feature="psnr=name=x", **size).read().frames
+    assert list(alone[0].metrics) == [
+        *("psnr_y_x", "psnr_y_saliency_x", "psnr_y_salient_x", "psnr_y_background_x")
+    ]
+    assert alone[2].metrics["psnr_y_x"] == found[2]["metrics"]["psnr_y"]
+
+
+def test_what_a_feature_says_goes_before_the_options(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMAF_MOBILESAL_MODEL_PATH", str(PLACEHOLDER))
+    network = student(tmp_path / "m.onnx")
+    features = ["mobilesal=color=bt601", f"mobilesal=model_path={network}:name=b"]
+    with extract(clip, feature=features, color="bt709", width=64, height=48) as run:
+        assert [(one.color, one.name) for one in run.job.features] == [
+            *(("bt601", None), ("bt709", "b"))
+        ]
+        assert [model.path for model in run.models.values()] == [PLACEHOLDER, network]
+    with extract(clip, feature="mobilesal", model=network, width=64, height=48) as run:
+        assert [model.path for model in run.models.values()] == [network]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"feature": "psnr"}, "name it with --reference"),
+        ({"feature": "vmaf"}, "The feature vmaf is not ours"),
+        ({"feature": "mobilesal=colour=bt601"}, "no option 'colour'"),
+        ({"feature": "psnr", "model": {"": PLACEHOLDER}}, "into each feature"),
+    ],
+)
+def test_features_that_make_no_sense(clip: Path, wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        extract(clip, width=64, height=48, **wrong)
 
 
 def test_options_that_make_no_sense(clip: Path) -> None:

@@ -99,7 +99,7 @@ def test_names_are_the_same_everywhere() -> None:
     assert len(set(spelt)) == len(spelt)
     parameters = inspect.signature(vmafsal.extract).parameters
     python = {o.name for o in (*JOB_OPTIONS, *FEATURE_OPTIONS) if "python" in o.places}
-    assert set(parameters) - {"path", "model", "maps"} == python - {"distorted"}
+    assert set(parameters) - {"path", "model", "feature", "maps"} == python - {"distorted"}
 
 
 def test_every_default_passes_its_own_check() -> None:

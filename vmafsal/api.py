@@ -7,11 +7,13 @@ import operator
 import os
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter
 from typing import Any
 
-from vmafsal.job import FEATURE_OPTIONS, JOB_OPTIONS, Feature, Job, parse_features
+from vmafsal.errors import UsageError
+from vmafsal.job import FEATURE_OPTIONS, JOB_OPTIONS, PSNR, Feature, Job, parse_features
 from vmafsal.options import Option
 from vmafsal.run import Run
 from vmafsal.values import nearest
@@ -34,6 +36,7 @@ def extract(
     reference: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
+    feature: str | Sequence[str] | None = None,
     maps: bool = False,
     **options: Any,
 ) -> Run:
@@ -45,6 +48,9 @@ def extract(
         model: path or registry id; or several by tag, {"": first, "b": second}, each of which
             gets a column (saliency_mean, saliency_mean_b). None is VMAF_MOBILESAL_MODEL_PATH,
             else the packaged default.
+        feature: one text or several as those of --feature: "psnr" for PSNR weighted by the
+            saliency of the reference, ["mobilesal", "psnr"] for both. What a text does not say,
+            model and the options of this function do. None is "mobilesal".
         maps: put the first model's saliency map into each FrameFeatures as it is yielded. They
             are not kept in the run's `frames`.
         options: those of the command line, under the same names; see PYTHON_OPTIONS.
@@ -54,11 +60,6 @@ def extract(
         VmafsalError: with a message that names the remedy.
     """
     _check_names(options)
-    models: dict[str, str | None]
-    if isinstance(model, Mapping):
-        models = {tag: os.fspath(spec) for tag, spec in model.items()}
-    else:
-        models = {"": parse_features()[0].model_path if model is None else os.fspath(model)}
     rows = {option.name: option for option in PYTHON_OPTIONS}
     values = {key: _read(rows[key], value) for key, value in options.items()}
     names = {option.name for option in FEATURE_OPTIONS}
@@ -67,14 +68,46 @@ def extract(
         Job(
             distorted=os.fspath(path),
             reference=None if reference is None else os.fspath(reference),
-            features=tuple(
-                Feature(model_path=spec, name=tag or None, **choices)
-                for tag, spec in models.items()
-            ),
+            features=_features(model, feature, choices),
             **{key: value for key, value in values.items() if key not in names},
         ),
         maps=maps,
     )
+
+
+def _features(
+    model: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None,
+    feature: str | Sequence[str] | None,
+    choices: Mapping[str, Any],
+) -> tuple[Feature, ...]:
+    if isinstance(model, Mapping):
+        if feature is not None:
+            raise UsageError(
+                "model names several models, and feature several columns: write model_path=… into "
+                "each feature instead."
+            )
+        return tuple(
+            Feature(model_path=os.fspath(spec), name=tag or None, **choices)
+            for tag, spec in model.items()
+        )
+    texts = [feature] if isinstance(feature, str) else feature or ()
+    chosen = {} if model is None else {"model_path": os.fspath(model)}
+    # A model that is named here goes before the environment's.
+    parsed = parse_features(texts, environment=os.environ if model is None else {})
+    return tuple(_filled(one, {**choices, **chosen}) for one in parsed)
+
+
+def _filled(feature: Feature, choices: Mapping[str, Any]) -> Feature:
+    """A feature with the choices that it leaves open."""
+    blank = Feature()
+    taken = {
+        key: value
+        for key, value in choices.items()
+        if getattr(feature, key) == getattr(blank, key)
+        # One call may ask for statistics of maps and for PSNR.
+        and not (key == "stats" and feature.kind == PSNR)
+    }
+    return replace(feature, **taken)
 
 
 def _check_names(options: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
+    "TEMPORARY",
     "FilesRead",
     "WholeFile",
     "check_destination",
@@ -37,7 +39,8 @@ __all__ = [
     "write_whole",
 ]
 
-_TEMPORARY = ".vmafsal-{}.tmp"
+TEMPORARY = ".vmafsal-{}.tmp"
+"""Name of a temporary file or folder, with a place for letters."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # Windows distinguishes text from binary descriptors.
@@ -269,24 +272,29 @@ def _identity(path: str) -> object:
 
 
 def remove_leftovers(folder: str | Path) -> int:
-    """Remove the temporary files that killed processes left in a folder.
+    """Remove the temporary files and folders that killed processes left in a folder.
 
-    A file that a running process still writes is locked by it and stays, on every machine that
+    One that a running process still writes is locked by it and stays, on every machine that
     shares the folder. Where the file system has no locks, all of them stay.
 
     Args:
         folder: not searched recursively; it need not exist.
     Returns:
-        how many files were removed.
+        how many were removed.
     """
     removed = 0
     if fcntl is None:
         return removed
-    for leftover in Path(folder).glob(_TEMPORARY.format("*")):
-        with suppress(OSError), open(leftover, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            leftover.unlink()
-            removed += 1
+    for leftover in Path(folder).glob(TEMPORARY.format("*")):
+        with suppress(OSError):
+            is_folder = leftover.is_dir()
+            handle = os.open(leftover, os.O_RDONLY if is_folder else os.O_RDWR)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover) if is_folder else leftover.unlink()
+                removed += 1
+            finally:
+                os.close(handle)
     return removed
 
 
@@ -342,7 +350,7 @@ def output_error(path: str, error: OSError) -> OutputError:
 def _create_locked(folder: str) -> tuple[str, BinaryIO]:
     """A new temporary file of this process, with a lock that lasts until it is closed."""
     while True:
-        path = os.path.join(folder, _TEMPORARY.format(secrets.token_hex(6)))
+        path = os.path.join(folder, TEMPORARY.format(secrets.token_hex(6)))
         # O_EXCL with 0o666 lets the kernel apply the umask, as for any new file.
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666), "wb")
         if fcntl is None:

@@ -420,6 +420,23 @@ LOG_OPTIONS = (
         places=_COMMANDS,
     ),
     Option(
+        name="maps",
+        kind="text",
+        choices=("npz", "png", "mp4", "mkv"),
+        help="Write the saliency maps of each clip too: of clip.json, numbers as clip_maps.npz, a "
+        "folder clip_maps of PNG files, or a video.",
+        group=LOG,
+        places=frozenset({"batch", "manifest"}),
+    ),
+    Option(
+        name="view",
+        kind="text",
+        choices=("map", "overlay", "side-by-side"),
+        help="What the pictures of --maps show: overlay in a video, else the map.",
+        group=LOG,
+        places=frozenset({"batch", "manifest"}),
+    ),
+    Option(
         name="quiet",
         kind="flag",
         default=False,

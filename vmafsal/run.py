@@ -124,6 +124,11 @@ class Run:
         return [*videos, *self.job.post_files, *map(str, models)]
 
     @property
+    def first_frame(self) -> int:
+        """Position in the distorted video of the frame whose index is 0."""
+        return self._counted.frame_skip_dist
+
+    @property
     def provider(self) -> str:
         """The execution provider that runs, for example "CPUExecutionProvider"."""
         return self._session.provider

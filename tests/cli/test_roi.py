@@ -11,9 +11,11 @@ import av
 import numpy as np
 import pytest
 
+from fixtures.yuv.draw import encode, numbered, picture
 from tests.command import DEMO, invoke
 from tests.roi.drawn import drawn_frames, write_clip
 from tests.roi.validators import read_kvazaar, read_svt_av1
+from tests.video.test_damage import disposable, overwrite
 
 CLIP = DEMO / "demo_ref.mp4"
 WIDTH, HEIGHT, FRAMES = 320, 180, 48
@@ -168,6 +170,19 @@ def test_audio_is_copied(tmp_path: Path) -> None:
         (["--encode", "x.mp4", "--crf", "30", "--preset", "ultrafast"], 2, "ignores regions"),
         (["--encode", "x.mp4", "--crf", "30", "--codec-option", "tune=psnr"], 2, "ignores"),
         (["--encode", "x.mp4", "--crf", "30", "--codec-option", "qp=30"], 2, "constant QP"),
+        (
+            ["--encode", "x.mp4", "--crf", "30", "--codec-option", "x264-params=aqmod=1"],
+            2,
+            "does not take --codec-option x264-params=aqmod=1: Error parsing option 'aqmod = 1'",
+        ),
+        (
+            [
+                *("--encode", "x.mp4", "--crf", "30", "--codec", "libx265"),
+                *("--codec-option", "x265-params=aq-mode=banana"),
+            ],
+            2,
+            "Invalid value for aq-mode: banana",
+        ),
         (["--encode", "x.mp4", "--bitrate", "2k"], 2, "cannot keep this video within 2 kb/s"),
         (["--encode", "x.webm", "--crf", "30"], 2, "names no container"),
         (["--encode", "no/x.mp4", "--crf", "30"], 1, "folder no does not exist"),
@@ -186,6 +201,21 @@ def test_refusals(
     assert re.search(sentence, err)
     assert err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_video_that_loses_a_picture_gets_no_file(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.mp4"
+    encode(whole, [picture(numbered(number)) for number in range(120)], options={"bf": "3"})
+    lost = disposable(whole)[9]
+    clip = overwrite(whole, tmp_path / "clip.mp4", {lost})
+    for encoder in ("svt-av1", "kvazaar"):
+        code, _, err = invoke("roi", clip, "--encoder", encoder, "-o", tmp_path / "roi.txt")
+        assert code == 1
+        assert f"Picture {lost} of the video cannot be decoded. ffmpeg would leave it out" in err
+        assert not (tmp_path / "roi.txt").exists()
+    assert invoke("roi", clip, "--format", "json", "-o", tmp_path / "roi.json")[0] == 0
+    frames = json.loads((tmp_path / "roi.json").read_text())["frames"]
+    assert [one["frameNum"] for one in frames] == [n for n in range(120) if n != lost]
 
 
 @pytest.mark.parametrize("way", [["--encoder", "svt-av1", "-o"], ["--crf", "30", "--encode"]])

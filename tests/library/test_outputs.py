@@ -57,4 +57,4 @@ def test_outputs_that_are_one_file_on_some_disk_clash() -> None:
     assert "line 3" in said
     assert "ignores case" in said
     (said,) = find_clashes([("X", "line 2"), ("x/y.json", "line 3")])
-    assert "line 3: x/y.json needs a folder where X is a log" in said
+    assert "line 3: x/y.json needs a folder where X is an output" in said

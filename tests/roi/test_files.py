@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.roi.validators import read_kvazaar, read_svt_av1
+from vmafsal.errors import InputError
 from vmafsal.roi import files, kvazaar, svt_av1
 from vmafsal.roi import grid as plain_grid
 from vmafsal.roi.mapping import BlockGrid
@@ -129,11 +130,14 @@ def test_contents_have_a_block_for_each(kind: str) -> None:
         assert np.array_equal(read, [offsets for _, offsets in frames])
 
 
-def test_kvazaar_has_a_map_for_frames_that_are_missing() -> None:
-    one, other = np.zeros((1, 1), np.int8), np.ones((1, 1), np.int8)
-    grid = BlockGrid(64, 64, 64)
-    pieces = files.contents("kvazaar", grid, [(1, one), (4, other)], gop="0", binary=True)
-    assert [piece[-1] for piece in pieces] == [0, 0, 0, 0, 1]
+@pytest.mark.parametrize("kind", files.ENCODERS)
+def test_a_map_is_never_that_of_another_picture(kind: str) -> None:
+    zeros, grid = np.zeros((1, 1), np.int8), BlockGrid(64, 64, 64)
+    frames = [(number, zeros) for number in (0, 1, 3)]
+    with pytest.raises(InputError, match="Picture 2 of the video cannot be decoded"):
+        list(files.contents(kind, grid, frames))
+    assert list(files.contents(kind, grid, frames[:2]))
+    assert '"frameNum":3' in "".join(map(str, files.contents("json", grid, frames)))
 
 
 def test_command_lines_name_what_the_file_was_written_for() -> None:

@@ -97,7 +97,9 @@ def score(
     ] = False,
     **given: Any,
 ) -> None:
-    log = {option.name: given.pop(option.name) for option in LOG_OPTIONS}
+    log = {
+        option.name: given.pop(option.name) for option in LOG_OPTIONS if "score" in option.places
+    }
     ignored = [
         option.main_flag
         for option in OPTIONS

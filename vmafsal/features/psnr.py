@@ -124,7 +124,7 @@ class _Bands:
     @property
     def longest(self) -> int:
         """Rows of pixels of the highest band."""
-        return max(pixels.stop - pixels.start for pixels, _, _ in self.pieces)
+        return max(int(pixels.stop - pixels.start) for pixels, _, _ in self.pieces)
 
 
 @lru_cache(maxsize=64)

@@ -10,14 +10,16 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from vmafsal.errors import InputError, UsageError, VmafsalError
-from vmafsal.job import FORMATS, Feature, Job, build_job
+from vmafsal.job import FORMATS, LOG_OPTIONS, Feature, Job, build_job
 from vmafsal.library.manifest import MANIFESTS, Row, read_manifest
+from vmafsal.library.maps import ClipMaps
 from vmafsal.library.outputs import check_output_name, find_clashes, name_outputs
 from vmafsal.logs import LogFormat, choose_format, parse_precision
 from vmafsal.post_spec import change_paths
 
 __all__ = ["Clip", "list_problems", "read_clips"]
 
+_MAP_OPTIONS = [row for row in LOG_OPTIONS if row.name in ("maps", "view")]
 _SHOWN = 10
 """A message lists this many bad rows and counts the rest."""
 
@@ -34,8 +36,15 @@ class Clip:
     """As --precision."""
     times: bool
     """As --times."""
+    maps: ClipMaps | None
+    """None where no maps are asked for."""
     place: str
     """Where the clip was named: "line 3 of clips.csv", or its own path."""
+
+    @property
+    def paths(self) -> list[str]:
+        """What is written for it, below the output folder: its log, and its maps."""
+        return [self.output, *([self.maps.path] if self.maps is not None else [])]
 
 
 def read_clips(
@@ -69,7 +78,7 @@ def read_clips(
             clips.append(_clip(row, output, defaults or {}))
         except VmafsalError as error:
             problems.append(f"{row.place}: {error}")
-    problems += find_clashes([(clip.output, clip.place) for clip in clips])
+    problems += find_clashes([(path, clip.place) for clip in clips for path in clip.paths])
     if problems:
         raise UsageError("Nothing was run.\n  " + list_problems(problems))
     if not clips:
@@ -148,6 +157,9 @@ def _clip(row: Row, output: str, defaults: Mapping[str, Any]) -> Clip:
     precision = merged.pop("precision", None)
     parse_precision(precision)
     times = bool(merged.pop("times", False))
+    drawn = {one.name: merged.pop(one.name, None) for one in _MAP_OPTIONS}
+    for option in _MAP_OPTIONS:
+        option.check_value(drawn[option.name])
     job = build_job(**merged)
     if "feature" in options or "feature_params" in options:
         features = tuple(_from_folder(feature, row.base) for feature in job.features)
@@ -156,7 +168,13 @@ def _clip(row: Row, output: str, defaults: Mapping[str, Any]) -> Clip:
         job = replace(job, post=change_paths(job.post, lambda path: str(row.base / path)))
     fmt = choose_format(output, **format_flags)
     return Clip(
-        job=job, output=output, format=fmt, precision=precision, times=times, place=row.place
+        job=job,
+        output=output,
+        format=fmt,
+        precision=precision,
+        times=times,
+        maps=ClipMaps.of(drawn["maps"], drawn["view"], output, job),
+        place=row.place,
     )
 
 

@@ -20,10 +20,11 @@ from typing import Any, BinaryIO
 from vmafsal.errors import InputError
 from vmafsal.job import Feature, Job, parse_device
 from vmafsal.library.clips import Clip
+from vmafsal.library.maps import ClipMaps
 from vmafsal.library.record import Digest, Record, runtime_versions, settings
 from vmafsal.models.model import Model
 
-__all__ = ["describe_features", "describe_log", "digest_inputs", "is_current"]
+__all__ = ["describe_features", "describe_log", "describe_maps", "digest_inputs", "is_current"]
 
 _END_BYTES = 1 << 20
 
@@ -83,7 +84,7 @@ def is_current(
     features: dict[str, Any],
     auto_provider: Callable[[], str],
 ) -> bool:
-    """Whether a clip is done: its record fits the request, and its log fits its record.
+    """Whether a clip is done: its record fits the request, and its log and maps fit its record.
 
     Args:
         record: the clip's last one; None where there is none.
@@ -93,7 +94,7 @@ def is_current(
         features: describe_features of now.
         auto_provider: gives the execution provider that --device auto takes; called last.
     Returns:
-        False where anything differs, or the log is missing or was changed.
+        False where anything differs, or the log or maps that are asked for are missing or changed.
     Raises:
         VmafsalError: as auto_provider does.
     """
@@ -104,6 +105,7 @@ def is_current(
         and record.settings == settings(clip)
         and _without_ids(record.features) == _without_ids(features)
         and _same_log(record, Path(folder, clip.output))
+        and _same_maps(record, clip.maps, folder)
         and _same_inputs(record.inputs, inputs, _inputs(clip.job))
         and _same_provider(record.provider, clip.job.device, auto_provider)
     )
@@ -112,6 +114,30 @@ def is_current(
 def describe_log(raw: bytes) -> dict[str, Any]:
     """Size in bytes and sha256 of a log."""
     return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+
+
+def describe_maps(maps: ClipMaps, folder: str) -> dict[str, Any]:
+    """What tells one state of a clip's maps from another, which may be many gigabytes.
+
+    Args:
+        maps: written.
+        folder: the output folder.
+    Returns:
+        kind and view; size in bytes and sha256 of the first and last MiB of a file; of a folder,
+        the number of its files, and the sha256 of their names and sizes.
+    Raises:
+        OSError: if they cannot be read.
+    """
+    facts: dict[str, Any] = {"kind": maps.kind, "view": maps.view}
+    path = Path(folder, maps.path)
+    if maps.is_folder:
+        with os.scandir(path) as entries:
+            listed = sorted((entry.name, entry.stat().st_size) for entry in entries)
+        sizes = json.dumps(listed).encode()
+        return facts | {"files": len(listed), "sha256": hashlib.sha256(sizes).hexdigest()}
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return facts | {"size": size, "ends_sha256": _hash_ends(file, size)}
 
 
 def _inputs(job: Job) -> dict[str, str]:
@@ -168,6 +194,13 @@ def _same_file(then: dict[str, Any], now: dict[str, Any], path: str) -> bool:
 def _same_log(record: Record, path: Path) -> bool:
     try:
         return record.log == describe_log(path.read_bytes())
+    except OSError:
+        return False
+
+
+def _same_maps(record: Record, maps: ClipMaps | None, folder: str) -> bool:
+    try:
+        return maps is None or record.maps == describe_maps(maps, folder)
     except OSError:
         return False
 

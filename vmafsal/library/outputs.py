@@ -88,7 +88,7 @@ def find_clashes(outputs: Sequence[tuple[str, str]]) -> list[str]:
     """What is wrong with the outputs of a run as a whole.
 
     Args:
-        outputs: (output, where it was named) of each clip.
+        outputs: (output, where it was named) of each log, and of each clip's maps.
     Returns:
         a sentence for each output that is the file of another one, or the folder of one.
     """
@@ -101,14 +101,14 @@ def find_clashes(outputs: Sequence[tuple[str, str]]) -> list[str]:
         other, other_place = first[_key(output)]
         same = "" if other == output else f" ({other}, the same file on a disk that ignores case)"
         problems.append(
-            f"{place}: its log would be {output}, as that of {other_place}{same}. Give each clip "
-            "its own in a column named output."
+            f"{place}: it would write {output}, as {other_place} does{same}. Give each clip an "
+            "output of its own, in a column of that name."
         )
     for output, place in first.values():
         folders = (_key(str(parent)) for parent in PurePath(output).parents)
         inner = next((first[folder][0] for folder in folders if folder in first), None)
         if inner is not None:
-            problems.append(f"{place}: {output} needs a folder where {inner} is a log.")
+            problems.append(f"{place}: {output} needs a folder where {inner} is an output.")
     return problems
 
 

@@ -114,6 +114,11 @@ def make_plan(
     share = clips if shard is None else take_shard(clips, shard)
     # A missing or damaged model ends the run before it begins.
     plan = Plan(share, load_models(clips), folder, summary_name(shard), digest, segment_seconds)
+    drawn = next((clip for clip in clips if clip.maps is not None), None)
+    if drawn is not None and segment_seconds is not None:
+        raise UsageError(
+            f"{drawn.place}: maps are written of whole clips alone. Leave --segment or --maps out."
+        )
     _check_outputs(plan, clips, inputs)
     return plan
 
@@ -163,11 +168,21 @@ def _check_outputs(plan: Plan, clips: Sequence[Clip], inputs: Sequence[str]) -> 
     summary = Path(plan.folder, plan.summary)
     outputs = [(path.name, path) for path in (summary, summary.with_suffix(".csv"))]
     outputs += [(f"{clip.place}: its log", Path(plan.folder, clip.output)) for clip in clips]
+    maps = [(clip, clip.maps) for clip in clips if clip.maps is not None]
+    outputs += [(f"{clip.place}: its maps", Path(plan.folder, one.path)) for clip, one in maps]
     lost = [
         f"{output} would replace {found}, which this run reads."
         for output, path in outputs
         if (found := files.find(path)) is not None
     ]
+    if any(one.is_folder for _, one in maps):
+        real = {Path(path).resolve() for path in filter(None, read)}
+        holding = FilesRead({folder for path in real for folder in path.parents})
+        lost += [
+            f"{clip.place}: its maps would replace the folder {one.path}, where this run reads."
+            for clip, one in maps
+            if one.is_folder and holding.find(Path(plan.folder, one.path)) is not None
+        ]
     if lost:
         raise UsageError(
             "Nothing was run. Choose another --output-dir, or other outputs in a manifest.\n  "

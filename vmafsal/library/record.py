@@ -54,6 +54,8 @@ class Record:
     provider: str | None = None
     log: dict[str, Any] = field(default_factory=dict)
     """Bytes and sha256 of the log."""
+    maps: dict[str, Any] = field(default_factory=dict)
+    """See describe_maps; empty where none were asked for."""
     versions: dict[str, str] = field(default_factory=lambda: dict(runtime_versions()))
     """See runtime_versions."""
 
@@ -87,10 +89,10 @@ class Record:
 
     def _has_right_types(self) -> bool:
         texts = (self.output, self.distorted, self.status, self.error or "", self.reference or "")
-        tables = (self.pooled, self.inputs, self.features, self.settings, self.log, self.versions)
+        tables = (self.pooled, self.inputs, self.features, self.settings, self.log, self.maps)
         return (
             all(isinstance(text, str) for text in texts)
-            and all(isinstance(table, dict) for table in tables)
+            and all(isinstance(table, dict) for table in (*tables, self.versions))
             and all(isinstance(values, dict) for values in self.pooled.values())
             and all(isinstance(digest, dict) for digest in self.inputs.values())
             and isinstance(self.notices, list)

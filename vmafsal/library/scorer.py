@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vmafsal.errors import OutputError
 from vmafsal.files import check_destination, output_error, write_whole
 from vmafsal.infer.open import open_session
 from vmafsal.job import Feature, Job
 from vmafsal.library.clips import Clip
-from vmafsal.library.identity import describe_features, describe_log, digest_inputs, is_current
+from vmafsal.library.identity import (
+    describe_features,
+    describe_log,
+    describe_maps,
+    digest_inputs,
+    is_current,
+)
+from vmafsal.library.maps import ClipMaps
 from vmafsal.library.record import Digest, Record
 from vmafsal.library.segments import PartScores, divide
 from vmafsal.library.tasks import (
@@ -32,6 +39,8 @@ from vmafsal.logs import Log, encode_log, parse_precision
 from vmafsal.run import Run
 from vmafsal.video import Source, open_source
 from vmafsal.video.segment import InexactError, SegmentSource, open_segment
+
+T = TypeVar("T")
 
 __all__ = ["SESSIONS", "ClipScorer", "write_log"]
 
@@ -121,7 +130,10 @@ class ClipScorer:
         clip = task.clip
         begin = time.perf_counter()
         with self._open(clip.job) as run:
+            if clip.maps is not None:
+                self._draw(clip.maps, run, on_progress)
             log = _read(run, on_progress)
+        maps = {} if clip.maps is None else describe_maps(clip.maps, self._folder)
         return write_log(
             self._folder,
             clip,
@@ -130,7 +142,15 @@ class ClipScorer:
             features=describe_features(clip.job.features, run.models),
             seconds=time.perf_counter() - begin,
             notices=[*([task.notice] if task.notice else []), *run.notices],
+            maps=maps,
         )
+
+    def _draw(self, maps: ClipMaps, run: Run, on_progress: OnProgress) -> None:
+        """Score a clip and write its maps; its numbers stay in the run."""
+        with maps.open(self._folder, run) as (add, finish):
+            for mapped in _telling(run, run.maps(), on_progress):
+                add(mapped.frame, mapped.maps[maps.column], run.first_frame + mapped.frame.index)
+            finish()
 
     def _score_part(self, task: ScorePart, on_progress: OnProgress) -> PartScores:
         part = task.part
@@ -158,9 +178,15 @@ class ClipScorer:
 
 
 def _read(run: Run, on_progress: OnProgress) -> Log:
-    for done, _ in enumerate(run, start=1):
-        on_progress(done, run.frame_estimate, done / max(run.elapsed_seconds, 1e-9))
+    for _ in _telling(run, run, on_progress):
+        pass
     return run.log()
+
+
+def _telling(run: Run, frames: Iterable[T], on_progress: OnProgress) -> Iterator[T]:
+    for done, frame in enumerate(frames, start=1):
+        on_progress(done, run.frame_estimate, done / max(run.elapsed_seconds, 1e-9))
+        yield frame
 
 
 def _make_folder(folder: str, clip: Clip) -> None:
@@ -197,13 +223,14 @@ def write_log(
     features: dict[str, Any],
     seconds: float,
     notices: Iterable[str],
+    maps: dict[str, Any] | None = None,
 ) -> Record:
     """Write a clip's log, whole or not at all.
 
     Args:
         folder: the output folder.
         clip, log: what is written.
-        inputs, features, seconds, notices: for the record.
+        inputs, features, seconds, notices, maps: for the record.
     Returns:
         the record of the clip.
     Raises:
@@ -222,4 +249,5 @@ def write_log(
         features=features,
         provider=(log.vmafsal or {})["provider"],
         log=describe_log(raw),
+        maps=maps or {},
     )

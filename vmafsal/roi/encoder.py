@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -178,7 +178,7 @@ class Encoder:
             flags = av.codec.context.Flags
             context.flags |= flags.pass1 if number == 1 else flags.pass2
         try:
-            context.open()
+            _check_parameters(encoding, context.open)
         except (av.error.FFmpegError, ValueError) as error:
             if number == 2 and encoding.bitrate is not None:
                 raise UsageError(
@@ -247,6 +247,33 @@ class Encoder:
             if name in self._shape.tags:
                 setattr(picture, name, self._shape.tags[name])
         return picture
+
+
+def _check_parameters(encoding: Encoding, open_encoder: Callable[[], object]) -> None:
+    """Open an encoder, and refuse parameters of its own that it leaves out with a warning alone.
+
+    Raises:
+        UsageError: naming the parameter, as x264 or x265 does.
+    """
+    import av
+
+    nested = f"{encoding.codec.removeprefix('lib')}-params"
+    if nested not in encoding.options:
+        open_encoder()
+        return
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture() as said:
+            open_encoder()
+    finally:
+        av.logging.set_level(level)
+    for _, _, line in said:
+        if line.startswith(("Error parsing option", "Unknown option", "Invalid value")):
+            raise UsageError(
+                f"{encoding.codec} does not take --codec-option {nested}="
+                f"{encoding.options[nested]}: {line.strip().rstrip('.')}."
+            )
 
 
 def _options(encoding: Encoding, number: Pass, statistics: str) -> dict[str, str]:

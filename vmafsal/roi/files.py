@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from vmafsal.errors import InputError
 from vmafsal.roi import grid as plain_grid
 from vmafsal.roi import kvazaar, svt_av1
 from vmafsal.roi.mapping import BlockGrid
@@ -41,26 +42,35 @@ def contents(
         frames: in display order.
         gop: of kvazaar and uvg266, one of kvazaar.GOPS.
         binary: kvazaar's binary form.
+    Raises:
+        InputError: if a picture is missing, but for JSON, which numbers its frames.
     """
     if kind == "json":
         yield from plain_grid.pieces(grid, frames)
     elif kind == "svt-av1":
-        yield from svt_av1.lines(frames)
+        yield from svt_av1.lines(_consecutive(frames))
     else:
         one_map = kvazaar.binary_map if binary else kvazaar.text_map
-        for offsets in kvazaar.in_coding_order(_without_gaps(frames), gop):
+        for _, offsets in kvazaar.in_coding_order(_consecutive(frames), gop):
             yield one_map(offsets)
 
 
-def _without_gaps(frames: Iterable[Numbered]) -> Iterator[NDArray[np.int8]]:
-    """A map for each number from 0: one that is missing is that of the frame before, or after."""
-    following = 0
-    last: NDArray[np.int8] | None = None
-    for number, offsets in frames:
-        for _ in range(following, number):
-            yield offsets if last is None else last
-        yield offsets
-        last, following = offsets, number + 1
+def _consecutive(frames: Iterable[Numbered]) -> Iterator[Numbered]:
+    """The same, as long as no picture is missing between them.
+
+    ffmpeg leaves a picture out that it cannot decode, so that the encoder counts on without it.
+
+    Raises:
+        InputError: naming the first that is missing.
+    """
+    for following, (number, offsets) in enumerate(frames):
+        if number != following:
+            raise InputError(
+                f"Picture {following} of the video cannot be decoded. ffmpeg would leave it out, "
+                "and each later picture would be encoded with the map of another. Repair the video "
+                "first: ffmpeg -i VIDEO -c:v ffv1 repaired.mkv"
+            )
+        yield number, offsets
 
 
 def command_line(kind: str, info: SourceInfo, output: str, gop: str = "8") -> str:

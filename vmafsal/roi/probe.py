@@ -14,6 +14,11 @@ from vmafsal.video.frame import Chroma, Frame, chroma_size
 
 __all__ = ["check_effect"]
 
+_OFF = {
+    "libx264": "the preset ultrafast, tune=psnr",
+    "libx265": "the presets ultrafast and superfast, tune=grain",
+}
+"""What switches adaptive quantisation off without saying so; found by this very check."""
 _SIDE = 64
 _FRAMES = 3
 
@@ -39,8 +44,8 @@ def check_effect(encoding: Encoding, shape: Shape, chroma: Chroma) -> None:
         settings += f", --crf {encoding.crf:g}"
     raise UsageError(
         f"{encoding.codec} ignores regions of interest with {settings}: they need adaptive "
-        "quantisation, which fast presets, tune=psnr, tune=grain, aq-mode=0, a constant qp and "
-        "lossless coding switch off. Change that setting."
+        f"quantisation, which {_OFF[encoding.codec]}, aq-mode=0, a constant qp and lossless coding "
+        "switch off. Change that setting."
     )
 
 
