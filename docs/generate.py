@@ -169,7 +169,8 @@ def options(command: Any) -> str:
     The options that other commands share with `vmafsal` are described there alone.
     """
     panels: dict[str, list[str]] = {}
-    shared = () if command.name == "score" else {option.help for option in OPTIONS}
+    everywhere = {option.help for option in OPTIONS if "score" in option.places}
+    shared = () if command.name == "score" else everywhere
     for param in command.params:
         if param.help in shared:
             continue
