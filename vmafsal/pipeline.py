@@ -202,11 +202,12 @@ class Pipeline:
             one FrameFeatures a frame, in order.
         """
         first = next(iter(self._columns))
-        with closing(self._run(pairs, maps, False, patience)) as answers:
-            for answer in answers:
-                yield FrameFeatures(
-                    answer.index, answer.metrics, answer.maps[first] if maps else None, answer.time
-                )
+
+        def numbers(answer: _Answer) -> FrameFeatures:
+            saliency = answer.maps[first] if maps else None
+            return FrameFeatures(answer.index, answer.metrics, saliency, answer.time)
+
+        return self._run(pairs, numbers, patience, keep_maps=maps)
 
     def maps(self, pairs: Iterable[Pair], *, patience: float = 2.0) -> Generator[MappedFrame]:
         """The maps of each frame beside its pictures and its numbers.
@@ -215,19 +216,25 @@ class Pipeline:
         Yields:
             one MappedFrame a frame, in order.
         """
-        with closing(self._run(pairs, True, True, patience)) as answers:
-            for answer in answers:
-                assert answer.pair is not None
-                yield MappedFrame(
-                    answer.pair.distorted,
-                    answer.pair.reference,
-                    answer.maps,
-                    FrameFeatures(answer.index, answer.metrics, pts_time=answer.time),
-                )
+
+        def mapped(answer: _Answer) -> MappedFrame:
+            assert answer.pair is not None
+            features = FrameFeatures(answer.index, answer.metrics, pts_time=answer.time)
+            return MappedFrame(answer.pair.distorted, answer.pair.reference, answer.maps, features)
+
+        return self._run(pairs, mapped, patience, keep_maps=True, keep_pairs=True)
 
     def _run(
-        self, pairs: Iterable[Pair], keep_maps: bool, keep_pairs: bool, patience: float
-    ) -> Generator[_Answer]:
+        self,
+        pairs: Iterable[Pair],
+        result: Callable[[_Answer], T],
+        patience: float,
+        *,
+        keep_maps: bool,
+        keep_pairs: bool = False,
+    ) -> Generator[T]:
+        """Pass the pairs through the workers; yields the result of each frame, in order."""
+
         def work(batch: list[Pair]) -> list[_Answer]:
             return self._work(batch, keep_maps, keep_pairs)
 
@@ -237,7 +244,7 @@ class Pipeline:
         with closing(answered):
             for answers in answered:
                 for answer in answers:
-                    yield self._with_changes(answer, before)
+                    yield result(self._with_changes(answer, before))
                     before = answer.maps
 
     def _work(self, pairs: list[Pair], keep_maps: bool, keep_pairs: bool) -> list[_Answer]:

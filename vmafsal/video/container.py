@@ -237,29 +237,24 @@ class ContainerSource(Source):
         # A pipe cannot be read again, so that it is read with care at once.
         careful = self.info.size_bytes is None
         given = 0
-        try:
-            for shown in self._pass(careful=careful):
-                given += 1
-                yield shown
-            return
-        except DamagedError:
-            self._check_unchanged()
-        self._container.close()
-        # Always in software, whose errors on damaged video are known.
-        self._container, self._stream = self._open()
-        yield from islice(self._pass(careful=True), given, None)
-
-    def _pass(self, *, careful: bool) -> Iterator[Shown]:
-        begin = self._begin
-        container, stream = self._container, self._stream
-        self._reader = reader = PictureReader(
-            container,
-            stream,
-            careful=careful,
-            cut=self.truncated,
-            packets=None if begin is None else self._packets_from(begin, container, stream),
-        )
-        yield from reader if begin is None else begin.without_leading(reader)
+        while True:
+            begin, container, stream = self._begin, self._container, self._stream
+            packets = None if begin is None else self._packets_from(begin, container, stream)
+            self._reader = reader = PictureReader(
+                container, stream, careful=careful, cut=self.truncated, packets=packets
+            )
+            pictures = iter(reader) if begin is None else begin.without_leading(reader)
+            try:
+                for shown in islice(pictures, given, None):
+                    given += 1
+                    yield shown
+                break
+            except DamagedError:
+                self._check_unchanged()
+            careful = True
+            self._container.close()
+            # Always in software, whose errors on damaged video are known.
+            self._container, self._stream = self._open()
         self._check_end(reader)
 
     def _key_frame_before(self, start: int) -> _Beginning | None:

@@ -82,33 +82,33 @@ class ComparedSequence:
         job = self._job
         stop = job.frame_skip_dist + job.frame_cnt if job.frame_cnt else None
         frames = self._distorted.frames(start=job.frame_skip_dist, stop=stop, step=job.subsample)
-        for pair in self._while_reference_lasts(frames, with_reference):
-            self.gaps += pair.is_gap
-            yield pair
-
-    def _while_reference_lasts(
-        self, frames: Iterator[Frame], with_reference: bool
-    ) -> Iterator[Pair]:
-        reference = self._reference
+        reference, length = self._reference, self.reference_length
         if reference is None:
-            yield from map(Pair, frames)
-        elif self.reference_length is None or with_reference:
-            yield from self._beside(frames, reference, with_reference)
-        else:
-            end = 0
-            for frame in frames:
-                if frame.index >= self.reference_length:
-                    self._note_end(shorter=reference, longer=self._distorted)
-                    return
-                end = frame.index + self._job.subsample
-                yield Pair(frame)
-            wanted = self._job.frame_cnt or self.reference_length
-            if end < min(wanted, self.reference_length):
-                self._note_end(shorter=self._distorted, longer=reference)
+            return (self._pair(frame) for frame in frames)
+        if length is None or with_reference:
+            return self._beside(frames, reference, with_reference)
+        return self._up_to(length, frames, reference)
+
+    def _pair(self, frame: Frame, other: Frame | None = None) -> Pair:
+        pair = Pair(frame, other)
+        self.gaps += pair.is_gap
+        return pair
+
+    def _up_to(self, length: int, frames: Iterator[Frame], reference: Source) -> Generator[Pair]:
+        """Pair by number alone: the reference has `length` frames after the skip."""
+        end = 0
+        for frame in frames:
+            if frame.index >= length:
+                self._note_end(shorter=reference, longer=self._distorted)
+                return
+            end = frame.index + self._job.subsample
+            yield self._pair(frame)
+        if end < min(self._job.frame_cnt or length, length):
+            self._note_end(shorter=self._distorted, longer=reference)
 
     def _beside(
         self, frames: Iterator[Frame], reference: Source, with_reference: bool
-    ) -> Iterator[Pair]:
+    ) -> Generator[Pair]:
         """Decode the reference too, picture by picture."""
         job = self._job
         stop = job.frame_skip_ref + job.frame_cnt if job.frame_cnt else None
@@ -118,7 +118,7 @@ class ComparedSequence:
             if other is None:
                 self._note_end(shorter=reference, longer=self._distorted)
                 return
-            yield Pair(frame, other if with_reference else None)
+            yield self._pair(frame, other if with_reference else None)
         if next(others, None) is not None:
             self._note_end(shorter=self._distorted, longer=reference)
 
