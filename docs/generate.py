@@ -287,6 +287,20 @@ def models() -> str:
     return text
 
 
+def students() -> str:
+    """How near the packaged students come to their teachers' maps, set by set."""
+    text = "| student | pictures | CC | KL | SIM |\n|---|---|---|---|---|\n"
+    for entry in packaged_registry().entries:
+        for row in load_model(entry.id).sidecar.scores:
+            if row.get("truth") != "maps":
+                continue
+            which = "kept out" if row["kept_out"] else "all"
+            cells = [f"`{entry.id}`", f"{row['n']} of {row['data']}, {which}"]
+            cells += [f"{row[key]:.3f} ± {row[f'{key}_std']:.3f}" for key in ("cc", "kl", "sim")]
+            text += "| " + " | ".join(map(_cell, cells)) + " |\n"
+    return text
+
+
 def default_model() -> str:
     """Which model runs when none is named, in a sentence."""
     model = load_model()
@@ -358,6 +372,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "operators": operators,
     "matrices": matrices,
     "models": models,
+    "students": students,
     "default-model": default_model,
     "demo": demo,
     "join-demo": join_demo,
