@@ -14,7 +14,7 @@ from train.checkpoint import Checkpoint, load_checkpoint
 from train.data import images_in
 from train.device import process_world
 from train.evaluate.gaze import evaluate_gaze, open_sources
-from train.evaluate.gaze_sets import open_gaze_sets
+from train.evaluate.gaze_sets import GazeSet, open_gaze_sets
 from train.evaluate.models import parse_short_sides
 from train.evaluate.predict import Predictor
 from train.evaluate.sets import evaluate_sets, open_sets
@@ -242,7 +242,7 @@ def evaluate_recipe(
             )
         else:
             sources, _ = open_sources(models, sides, threads=1)
-            gaze_sets = {}
+            gaze_sets: dict[str, GazeSet] = {}
             for folder in folders:
                 by_teacher = wanted.truth == "teacher"
                 truth = places.labels(recipe) / folder.name / "maps" if by_teacher else None

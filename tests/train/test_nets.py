@@ -116,9 +116,9 @@ def test_similarity_is_cc_and_kl_as_the_metrics_have_them() -> None:
     found = bce_similarity(*whole, weight, 0.5).item()
     assert found == pytest.approx(bce + 0.5 * expected, rel=1e-4)
     # A pixel without weight counts nowhere.
-    more = [torch.cat([plane, torch.full((1, 1, 6, 1), 0.7)], dim=3) for plane in whole]
+    logits, target = (torch.cat([p, torch.full((1, 1, 6, 1), 0.7)], dim=3) for p in whole)
     weight = torch.cat([weight, torch.zeros(1, 1, 6, 1)], dim=3)
-    assert bce_similarity(*more, weight, 0.5).item() == pytest.approx(found, rel=1e-5)
+    assert bce_similarity(logits, target, weight, 0.5).item() == pytest.approx(found, rel=1e-5)
 
 
 def test_a_flat_label_has_a_finite_loss_and_gradient() -> None:

@@ -53,7 +53,8 @@ def _closeness(rows: int, columns: int) -> Plane:
     places = np.stack([y.ravel(), x.ravel()], axis=1).astype(np.float64)
     squared = ((places[:, None] - places[None]) ** 2).sum(axis=2)
     sigma = SIGMA * (rows + columns) / 2
-    return np.exp(-squared / (2 * sigma * sigma)).astype(np.float32)
+    closeness: Plane = np.exp(-squared / (2 * sigma * sigma)).astype(np.float32)
+    return closeness
 
 
 def _activation(plane: Plane, closeness: Plane) -> NDArray[np.float64]:

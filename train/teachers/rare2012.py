@@ -95,7 +95,8 @@ def _gabor(frequency: float, turn: float, radius: int) -> NDArray[np.complex64]:
     envelope = np.exp(-(x**2 + y**2) / (2 * (0.56 / frequency) ** 2))
     wave = np.exp(2j * np.pi * frequency * across)
     kernel = envelope * (wave - (envelope * wave).sum() / envelope.sum())
-    return (kernel / envelope.sum()).astype(np.complex64)
+    normed: NDArray[np.complex64] = (kernel / envelope.sum()).astype(np.complex64)
+    return normed
 
 
 def _rarity(plane: Plane) -> Plane:
