@@ -195,14 +195,21 @@ def sidecar(facts: dict[str, Any]) -> dict[str, Any]:
     hidden = ("model", "sha256", "worst")
     return {
         "id": facts["id"],
-        "description": f"Student {facts['arch']}: {facts['parameters']:,} parameters, "
-        f"{facts['summary']}. Trained on {', '.join(names)}.",
+        "description": f"{_learnt(facts['recipe'])}Student {facts['arch']}: "
+        f"{facts['parameters']:,} parameters, {facts['summary']}. Trained on {', '.join(names)}.",
         "stride": facts["stride"],
         "parameters": facts["parameters"],
         **({} if side is None else {"input": policy}),
         "trained_on": names,
         "scores": [{k: v for k, v in row.items() if k not in hidden} for row in facts["scores"]],
     }
+
+
+def _learnt(recipe: dict[str, Any]) -> str:
+    """What a model of attention learnt from, as a sentence; empty for one of objects."""
+    if recipe.get("family") == "distilled":
+        return f"Learnt from {recipe['teacher']['what']}. "
+    return "Learnt from eye fixations. " if recipe.get("family") == "gaze" else ""
 
 
 def _split_scores(

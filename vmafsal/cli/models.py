@@ -119,7 +119,7 @@ def _facts(model_id: str, is_default: bool) -> dict[str, str]:
         "parameters": f"{_parameters(model):,}" if model else "",
         "operators": ", ".join(model.operator_names) if model else wrong,
         "trained on": _trained_on(model) if model else "",
-        "IoU on record": (_summary(model) or "none") if model else "",
+        "scores on record": (_summary(model) or "none") if model else "",
         "sha256": model.digest if model else "",
     }
 
@@ -305,13 +305,14 @@ def _trained_on(model: Model) -> str:
 
 
 def _summary(model: Model) -> str:
-    """A line a short side: the IoU on each set that the model was measured on."""
+    """A line a short side: IoU, or CC of maps, on each set that the model was measured on."""
     lines: dict[str, list[str]] = {}
     for score in model.sidecar.scores:
-        if "iou" in score:
-            size = str(score["short_side"])
-            lines.setdefault(size, []).append(f"{score['data']} {score['iou']:.3f}")
-    return "\n".join(f"at {size}: {', '.join(figures)}" for size, figures in lines.items())
+        for key in ("iou", "cc"):
+            if key in score:
+                what = f"{_FIGURES[key]} at {score['short_side']}"
+                lines.setdefault(what, []).append(f"{score['data']} {score[key]:.3f}")
+    return "\n".join(f"{what}: {', '.join(figures)}" for what, figures in lines.items())
 
 
 def _score(score: dict[str, Any]) -> str:
