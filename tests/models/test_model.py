@@ -281,7 +281,7 @@ def test_the_digest_covers_weights_in_other_files(tmp_path: Path) -> None:
     path = external(tmp_path / "m.onnx", "weights.bin")
     before, weights = load_model(str(path)), tmp_path / "weights.bin"
     assert before.weights == (weights,)
-    assert before.files == (path, weights)
+    assert before.files == (path, weights, path.with_suffix(".json"))
     assert before.digest != before.sha256
     values = np.frombuffer(weights.read_bytes(), np.float32) * 2
     weights.write_bytes(values.astype(np.float32).tobytes())
