@@ -61,7 +61,14 @@ def measure(clip: Path, size: ClipSize, features: Sequence[str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
 
         def seconds(frames: int) -> float:
-            program = [Path(sys.executable).with_name("vmafsal"), "-d", clip, "-r", clip, "-q"]
+            program: list[str | Path] = [
+                Path(sys.executable).with_name("vmafsal"),
+                "-d",
+                clip,
+                "-r",
+                clip,
+                "-q",
+            ]
             program += ["-w", str(size.width), "-h", str(size.height), *features]
             program += ["--frame_cnt", str(frames), "-o", Path(folder) / "log.json"]
             return run_measured(program).cpu_seconds
