@@ -16,7 +16,7 @@ def test_it_measures() -> None:
         app, ["--frames", "3", "--runs", "1", "--width", "64", "--height", "48"]
     )
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("64x48x3")
+    assert done.stdout.startswith("64x48, load average")
     assert "| arithmetic of psnr, 10 bits |" in done.stdout
     assert "| run: both |" in done.stdout
 

@@ -39,14 +39,13 @@ def test_the_program_reads_the_file_and_its_output_changes(kind: str, tmp_path: 
     pieces = contents(kind, grid, enumerate(offsets), gop="8")
     file.write_bytes(b"".join(p if isinstance(p, bytes) else p.encode() for p in pieces))
     if kind == "svt-av1":
-        command = [program, "-i", str(y4m), "--rc", "0", "--crf", "40", "--preset", "10"]
+        command = [program, "-i", y4m.name, "--rc", "0", "--crf", "40", "--preset", "10"]
         switch, out = "--roi-map-file", "-b"
     else:
-        command = [program, "-i", str(raw), "--input-res", f"{WIDTH}x{HEIGHT}", "--gop", "8"]
+        command = [program, "-i", raw.name, "--input-res", f"{WIDTH}x{HEIGHT}", "--gop", "8"]
         command += ["--qp", "32", "--preset", "ultrafast"]
         switch, out = "--roi", "-o"
-    subprocess.run([*command, out, str(tmp_path / "plain")], check=True, capture_output=True)
-    subprocess.run(
-        [*command, switch, str(file), out, str(tmp_path / "roi")], check=True, capture_output=True
-    )
+    # Short names: kvazaar 2.3.1 aborts where that of the file of regions is long.
+    for arguments in ([out, "plain"], [switch, file.name, out, "roi"]):
+        subprocess.run([*command, *arguments], check=True, capture_output=True, cwd=tmp_path)
     assert (tmp_path / "roi").read_bytes() != (tmp_path / "plain").read_bytes()
