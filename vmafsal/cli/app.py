@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 import typer
 from typer.core import TyperGroup
 
-from vmafsal.cli import batch, compose, join, models, report, roi, score, stats, worst
+from vmafsal.cli import batch, compose, explore, join, models, report, roi, score, stats, worst
 from vmafsal.cli.console import say
 from vmafsal.cli.map import map_command
 from vmafsal.errors import VmafsalError
@@ -113,4 +113,5 @@ app.command("worst")(sentences(worst.worst))
 app.command("report")(sentences(report.report))
 app.command("map")(sentences(map_command))
 app.command("roi")(sentences(roi.roi))
+app.command("explore")(sentences(explore.explore))
 app.add_typer(models.app(sentences), name="models")

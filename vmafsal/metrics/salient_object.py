@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 __all__ = [
     "BETA_SQUARED",
     "BLOCK_SIZES",
+    "BinaryScores",
     "ImageScores",
     "adaptive_threshold",
+    "binary_scores",
     "block_counts",
     "score_map",
     "structure_measure",
@@ -123,6 +125,43 @@ def score_map(
         blocks={size: block_counts(saliency, mask, size, valid) for size in block_sizes},
         f_curve=_f_beta(hits, claims, positives),
         e_curve=_e_measure(hits, claims, positives, total),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryScores:
+    """How well the salient pixels are those of the object."""
+
+    precision: float
+    """Share of the salient pixels that are object; 0 where there is none."""
+    recall: float
+    """Share of the object that is salient; 0 where there is none."""
+    f: float
+    """(1 + b) P R / (b P + R), b = 0.3."""
+    iou: float
+    """1 where both are empty."""
+
+
+def binary_scores(saliency: Map, mask: Mask, threshold: float = 0.5) -> BinaryScores:
+    """Measure one map at one threshold.
+
+    Args:
+        saliency: float [H, W].
+        mask: bool [H, W].
+        threshold: a pixel from here up is salient.
+    Raises:
+        ValueError: if sizes differ.
+    """
+    if saliency.shape != mask.shape:
+        raise ValueError(f"A map of {saliency.shape} cannot be measured on a {mask.shape} mask.")
+    salient = saliency >= threshold
+    hits, claims, positives = (int(np.count_nonzero(x)) for x in (salient & mask, salient, mask))
+    union = claims + positives - hits
+    return BinaryScores(
+        precision=hits / max(claims, 1),
+        recall=hits / max(positives, 1),
+        f=float(_f_beta(np.array(hits), claims, positives)),
+        iou=hits / union if union else 1.0,
     )
 
 

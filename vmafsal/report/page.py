@@ -24,7 +24,7 @@ from vmafsal.logs import Log, NumberFormat
 from vmafsal.logs.stats import correlations
 from vmafsal.report.curves import Curve, Moment, curves_of, saliency_column
 
-__all__ = ["Shown", "build_page"]
+__all__ = ["Shown", "build_page", "figure"]
 
 _COLORS = ("#1f6feb", "#d1495b", "#2e8b57", "#b8860b", "#7b4fb3", "#0a8a9f", "#8a6d5b", "#5b6675")
 _BINS = 40
@@ -68,7 +68,7 @@ def build_page(
         raise UsageError("An HTML report needs plotly: pip install 'vmafsal[report]'.") from None
     curves = curves_of(log)
     data = {
-        "curves": _figure(curves, seconds, cuts),
+        "curves": figure(curves, seconds, cuts),
         "histogram": _histogram(log),
         "frames": [entry.moment.frame for entry in shown],
     }
@@ -87,10 +87,18 @@ def build_page(
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
 
 
-def _figure(
-    curves: Sequence[Curve], seconds: Mapping[int, float] | None, cuts: Sequence[int]
+def figure(
+    curves: Sequence[Curve], seconds: Mapping[int, float] | None = None, cuts: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """Traces and layout for Plotly.newPlot: one axis a group of columns, one below the other."""
+    """Curves for Plotly: one axis a group of columns, one below the other.
+
+    Args:
+        curves: at least one.
+        seconds: frameNum to its time, for the axis below; None labels it with frame numbers.
+        cuts: first frames of scenes, drawn as vertical lines.
+    Returns:
+        "traces" and "layout", as Plotly.newPlot takes them.
+    """
     groups = list(dict.fromkeys(curve.group for curve in curves))
     traces: list[dict[str, Any]] = []
     for place, curve in enumerate(curves):
