@@ -25,5 +25,5 @@ def test_shares_are_those_of_the_runs() -> None:
     runs = {"mobilesal": [10.0, 20.0], "psnr": [8.0, 16.0], "both": [15.0, 30.0]}
     text = table({8: [2.0, 2.0], 10: [3.0, 5.0]}, runs)
     assert "| arithmetic of psnr, 10 bits | 4.00 | 3.00 |" in text
-    assert "The arithmetic is 19% of a run of psnr" in text
+    assert "The arithmetic is 17% of a run of psnr" in text
     assert "cost 1.50 times saliency alone" in text
