@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,6 +92,11 @@ def serve(
     }
     flags = [f"--{name}={str(value).lower()}" for name, value in chosen.items()]
     page = Path(__file__).with_name("page.py")
-    with TemporaryDirectory(prefix="vmafsal-", ignore_cleanup_errors=True) as folder:
+    with (
+        TemporaryDirectory(prefix="vmafsal-", ignore_cleanup_errors=True) as folder,
+        open(os.devnull, "w") as nowhere,
+        # Streamlit prints before it stops, and would not stop where nobody reads that any more.
+        redirect_stdout(nowhere),
+    ):
         _settings = Settings(folder, video, options, logs)
         main(["run", os.fspath(page), *flags], standalone_mode=False)
