@@ -76,5 +76,5 @@ def test_every_option_has_a_help_text() -> None:
     app = typer.Typer(add_completion=False)
     app.command()(sizing)
     for parameter in typer.main.get_command(app).params:
-        assert parameter.help, parameter.name
+        assert getattr(parameter, "help", None), parameter.name
     assert CliRunner().invoke(app, ["--help"]).exit_code == 0
