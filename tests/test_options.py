@@ -59,8 +59,7 @@ one, other = read_clips(["clips.csv"], "out", {"dummy": 5})
 assert (one.job.dummy, other.job.dummy) == (6, 5)
 assert settings(one) != settings(replace(one, job=replace(one.job, dummy=5)))
 
-assert "| `--dummy` `N` | `7` | An option that a test added. |" in PARTS["score-options"]()
-assert "| `dummy` | An option that a test added. |" in PARTS["extract-options"]()
+assert "- `--dummy` `N` (`7`): An option that a test added." in PARTS["score-options"]()
 assert "dummy=7" in PARTS["extract-signature"]()
 """
 

@@ -373,7 +373,7 @@ def test_no_output_replaces_an_input(corpus: Path, tmp_path: Path) -> None:
         before = target.read_bytes()
         result = run("--model", model, "--data", corpus, "--limit", "1", "--json", target)
         assert isinstance(result.exception, OutputError)
-        assert "a file that this run reads" in str(result.exception)
+        assert f"{target} would replace {target}, which this run reads" in str(result.exception)
         assert target.read_bytes() == before
 
 

@@ -88,19 +88,19 @@ def learn_basis(
 
 
 def unit_of(name: str, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A picture in the unit in which a model sees it.
+    """A picture in the unit in which a model sees it, its mean subtracted.
 
     Args:
-        name: "aim" sees 0 to 1; "sun" divides by the picture's standard deviation.
+        name: "aim" divides by 255; "sun" divides by the picture's standard deviation.
         rgb: uint8 [H, W, 3].
     Returns:
         float32 [H, W, 3].
     """
     values = rgb.astype(np.float32)
-    if name == "aim":
-        return values / np.float32(255)
     # A uniform picture has no deviation to divide by.
-    return values / np.float32(max(float(values.std(ddof=1)), 1.0))
+    scale = 255.0 if name == "aim" else max(float(values.std(ddof=1)), 1.0)
+    # No response changes by a constant, as each kernel's sum is 0; but the rounding of one would.
+    return (values - values.mean()) / np.float32(scale)
 
 
 def fit_generalised_gaussian(values: NDArray[np.floating]) -> tuple[float, float]:
