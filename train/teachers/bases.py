@@ -100,7 +100,8 @@ def unit_of(name: str, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     # A uniform picture has no deviation to divide by.
     scale = 255.0 if name == "aim" else max(float(values.std(ddof=1)), 1.0)
     # No response changes by a constant, as each kernel's sum is 0; but the rounding of one would.
-    return (values - values.mean()) / np.float32(scale)
+    centred: NDArray[np.float32] = (values - values.mean()) / np.float32(scale)
+    return centred
 
 
 def fit_generalised_gaussian(values: NDArray[np.floating]) -> tuple[float, float]:
