@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cpu_model", "git_commit", "provenance"]
+__all__ = ["cpu_model", "git_commit", "provenance", "without_folders"]
 
 PACKAGES = ("torch", "numpy", "pillow", "onnx", "onnxruntime", "onnxruntime-gpu")
 
@@ -53,11 +54,20 @@ def _version(package: str) -> str | None:
         return None
 
 
+def without_folders(argument: str) -> str:
+    """An argument of a command line, an absolute path in it cut to its last name.
+
+    Where a run's folders lay says something about one machine alone; also in `maps:DIR` and
+    `--option=DIR`.
+    """
+    return re.sub(r"(^|[:=])/(?:[^/]+/)*(?=[^/])", r"\1", argument.rstrip("/") or argument)
+
+
 def provenance() -> dict[str, Any]:
-    """Command line, commit, versions and machine of this process."""
+    """Command line without its folders, commit, versions and machine of this process."""
     versions = {p: v for p in PACKAGES if (v := _version(p)) is not None}
     return {
-        "command": ["python", "-m", "train", *sys.argv[1:]],
+        "command": ["python", "-m", "train", *map(without_folders, sys.argv[1:])],
         "git_commit": git_commit(),
         "python": platform.python_version(),
         "versions": versions,

@@ -24,6 +24,7 @@ from train.__main__ import build_app
 from train.checkpoint import Checkpoint, save_checkpoint
 from train.export import export_student, fold_batch_norm, to_onnx
 from train.nets import ARCHITECTURES, architecture, build
+from train.provenance import without_folders
 from train.recipe import read_recipe
 from vmafsal.errors import InputError, ModelError, OutputError
 from vmafsal.files import write_whole
@@ -329,3 +330,9 @@ def test_an_export_replaces_no_file_that_it_reads(tmp_path: Path, ending: str) -
 def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be made"):
         export_student(finished(tmp_path, "v1"), tmp_path / "recipe.toml" / "models", "s")
+
+
+def test_a_recorded_command_names_no_folder_of_the_machine() -> None:
+    arguments = ["run", "recipes/a.toml", "/home/me/data/", "maps:/mnt/x/teacher", "--work=/tmp/w"]
+    expected = ["run", "recipes/a.toml", "data", "maps:teacher", "--work=w"]
+    assert [without_folders(argument) for argument in arguments] == expected
