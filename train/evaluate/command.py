@@ -26,6 +26,18 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
+KeptOut = Annotated[
+    bool, typer.Option("--kept-out", help="Only the tenth of stems that training leaves out.")
+]
+BySequence = Annotated[
+    bool,
+    typer.Option(help="Intervals over sequences (stems up to _NUMBER), not single images."),
+]
+JsonPath = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="All figures, image by image.")
+]
+MarkdownPath = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The table.")]
+
 
 @app.callback(invoke_without_command=True)
 def evaluate(
@@ -45,22 +57,13 @@ def evaluate(
             help="Sizes to run at: the picture's own, the sidecar's, or a short side in pixels.",
         ),
     ] = "model",
-    only_kept_out: Annotated[
-        bool, typer.Option("--kept-out", help="Only the tenth of stems that training leaves out.")
-    ] = False,
+    only_kept_out: KeptOut = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only so many pairs of each set, evenly spread.")
     ] = None,
-    by_sequence: Annotated[
-        bool,
-        typer.Option(help="Intervals over sequences (stems up to _NUMBER), not single images."),
-    ] = False,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="All figures, image by image.")
-    ] = None,
-    markdown_path: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="The table.")
-    ] = None,
+    by_sequence: BySequence = False,
+    json_path: JsonPath = None,
+    markdown_path: MarkdownPath = None,
     sheet: Annotated[
         Path | None,
         typer.Option(metavar="FILE.png", help="Contact sheet of best, median and worst cases."),
@@ -168,18 +171,12 @@ def gaze(
             "pixels.",
         ),
     ] = "model",
-    only_kept_out: Annotated[
-        bool, typer.Option("--kept-out", help="Only the tenth of stems that training leaves out.")
-    ] = False,
+    only_kept_out: KeptOut = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only so many pictures of each set, evenly spread.")
     ] = None,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="All figures, image by image.")
-    ] = None,
-    markdown_path: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="The table.")
-    ] = None,
+    json_path: JsonPath = None,
+    markdown_path: MarkdownPath = None,
     threads: Annotated[int, typer.Option(min=1, help="Of ONNX Runtime on the CPU.")] = 2,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "cpu",
 ) -> None:
@@ -214,16 +211,9 @@ def maps(
         list[int] | None,
         typer.Option(min=1, help="Side of the blocks in pixels; may be repeated. [16, 64]"),
     ] = None,
-    by_sequence: Annotated[
-        bool,
-        typer.Option(help="Intervals over sequences (stems up to _NUMBER), not single images."),
-    ] = False,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="All figures, image by image.")
-    ] = None,
-    markdown_path: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="The table.")
-    ] = None,
+    by_sequence: BySequence = False,
+    json_path: JsonPath = None,
+    markdown_path: MarkdownPath = None,
 ) -> None:
     """Evaluate maps that are on disk already, by the same rules.
 
