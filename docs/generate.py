@@ -263,7 +263,7 @@ def matrices() -> str:
 
 
 def models() -> str:
-    """The packaged models, one row each."""
+    """The packaged models, one row each, with the first sentence of their descriptions."""
     registry = packaged_registry()
     text = "| id | family | status | what it is | sees the picture |\n|---|---|---|---|---|\n"
     for entry in sorted(registry.entries, key=lambda one: list(FAMILIES).index(one.family)):
@@ -280,7 +280,7 @@ def models() -> str:
             f"[`{entry.id}`](../model/tiny/{Path(entry.onnx).stem}.md)",
             entry.family,
             f"{entry.status}{', the default' if entry.id == registry.default else ''}",
-            model.sidecar.description,
+            model.sidecar.description.split(". ")[0].rstrip(".") + ".",
             f"{sight}, matrix `{policy.color}`",
         )
         text += "| " + " | ".join(_cell(cell) for cell in cells) + " |\n"
@@ -288,16 +288,19 @@ def models() -> str:
 
 
 def students() -> str:
-    """How near the packaged students come to their teachers' maps, set by set."""
-    text = "| student | pictures | CC | KL | SIM |\n|---|---|---|---|---|\n"
+    """How near the packaged students come to their teachers' maps, one row each, set by set."""
+    rows: dict[str, dict[str, str]] = {}
     for entry in packaged_registry().entries:
         for row in load_model(entry.id).sidecar.scores:
-            if row.get("truth") != "maps":
-                continue
-            which = "kept out" if row["kept_out"] else "all"
-            cells = [f"`{entry.id}`", f"{row['n']} of {row['data']}, {which}"]
-            cells += [f"{row[key]:.3f} ± {row[f'{key}_std']:.3f}" for key in ("cc", "kl", "sim")]
-            text += "| " + " | ".join(map(_cell, cells)) + " |\n"
+            if row.get("truth") == "maps":
+                figures = [f"{row[key]:.3f}±{row[f'{key}_std']:.3f}" for key in ("cc", "kl", "sim")]
+                cells = rows.setdefault(f"`{entry.id}`", {})
+                which = f"{row['n']} kept out" if row["kept_out"] else f"all {row['n']}"
+                cells[f"{row['data']}, {which}"] = " ".join(figures)
+    heads = list(dict.fromkeys(head for cells in rows.values() for head in cells))
+    text = f"| student | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}\n"
+    for name, cells in rows.items():
+        text += f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |\n"
     return text
 
 
