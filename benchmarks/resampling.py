@@ -1,6 +1,6 @@
 """Ways to bring one 1080p 4:2:0 frame to a model's size: how fast, how exact, how heavy.
 
-`python -m benchmarks.resampling` prints the Markdown table of docs/resampling.md. Whatever is not
+`python -m benchmarks.resampling` prints the Markdown table of docs/benchmarks.md. Whatever is not
 installed (Pillow, OpenCV) is left out; vmafsal needs neither.
 """
 

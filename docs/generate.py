@@ -146,11 +146,16 @@ def _summary(name: str, command: Any) -> str:
 
 
 def training_options() -> str:
-    """A chapter for each command of training."""
-    text = ""
+    """The commands of training, each with its options; what an earlier one has is named alone."""
+    text, seen = "", set[str]()
     for name, command in training_tree().items():
         what = command.help.split("\n\n")[0].replace("\n", " ")
-        text += f"## {name}\n\n{_escape(what)}\n\n{options(command)}\n"
+        items = options(command).splitlines(keepends=True)
+        known = [re.findall(r"`[^`]+`", item)[0] for item in items if item in seen]
+        text += f"`{name}`: {_escape(what)}\n\n"
+        text += "".join(item for item in items if item not in seen)
+        text += f"- As above: {', '.join(known)}.\n\n" if known else "\n"
+        seen.update(item for item in items if item.startswith("- "))
     return text
 
 

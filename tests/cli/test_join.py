@@ -341,7 +341,7 @@ def test_nothing_is_left_when_it_fails(tmp_path: Path) -> None:
 
 
 def test_docs_show_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (DOCS / "join.md").read_text("utf-8")
+    text = (DOCS / "logs.md").read_text("utf-8")
     monkeypatch.chdir(tmp_path)
     Path("score.json").write_bytes(Path(SALIENCY).read_bytes())
     Path("vmaf.json").write_bytes(Path(VMAF).read_bytes())
@@ -354,7 +354,7 @@ def test_docs_show_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_docs_name_every_option() -> None:
-    text = (DOCS / "join.md").read_text("utf-8")
+    text = (DOCS / "logs.md").read_text("utf-8")
     app = typer.Typer()
     app.command()(join)
     for parameter in typer.main.get_command(app).params:

@@ -52,7 +52,7 @@ class PlaneResizer:
         self._reformatter = VideoReformatter()
         # AREA averages where it shrinks and is bilinear where it enlarges. Without ACCURATE_RND
         # its answers lean to one side by up to 0.06 grey levels; with it by less than 0.03, and
-        # none is off by a whole one. docs/resampling.md has the measurements.
+        # none is off by a whole one. docs/benchmarks.md has the measurements.
         self._flags = Interpolation.AREA | Interpolation.ACCURATE_RND
 
     def __call__(
