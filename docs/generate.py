@@ -268,7 +268,7 @@ def matrices() -> str:
 
 
 def models() -> str:
-    """The packaged models, one row each, with the first sentence of their descriptions."""
+    """The packaged models, one row each, with what their descriptions begin with."""
     registry = packaged_registry()
     text = "| id | family | status | what it is | sees the picture |\n|---|---|---|---|---|\n"
     for entry in sorted(registry.entries, key=lambda one: list(FAMILIES).index(one.family)):
@@ -285,7 +285,7 @@ def models() -> str:
             f"[`{entry.id}`](../model/tiny/{Path(entry.onnx).stem}.md)",
             entry.family,
             f"{entry.status}{', the default' if entry.id == registry.default else ''}",
-            model.sidecar.description.split(". ")[0].rstrip(".") + ".",
+            re.split(r"\.? \(|\.(?: |$)", model.sidecar.description)[0],
             f"{sight}, matrix `{policy.color}`",
         )
         text += "| " + " | ".join(_cell(cell) for cell in cells) + " |\n"
