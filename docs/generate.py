@@ -46,6 +46,20 @@ JOINED_CLIP = "fixtures/yuv/synthetic_64x48_yuv420p_8f_dist.yuv"
 _PART = re.compile(
     r"(<!-- generated: (?P<name>[\w-]+) -->\n)(?P<text>.*?)(<!-- end: (?P=name) -->)", re.S
 )
+_PLACES = {
+    "batch": "scaling.md",
+    "compose": "weighted-quality.md#vmafsal-compose",
+    "join": "logs.md#joining",
+    "stats": "logs.md#statistics",
+    "worst": "logs.md#worst-frames",
+    "report": "logs.md#one-page",
+    "map": "maps.md",
+    "roi": "roi.md",
+    "explore": "explore.md",
+    "models": "models.md#commands",
+}
+"""Where docs/usage.md leads for a command other than its own."""
+
 _RATE = re.compile(r'[\d.]+ fps on \w+|"fps": [\d.]+')
 _NUMBER = re.compile(r"\d+\.\d+")
 _TOLERANCE = 2e-6
@@ -132,17 +146,22 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def commands() -> str:
-    """Every command with its arguments, and the first sentence of its help."""
-    tree = command_tree().items()
-    return "".join(f"- {_summary(*item)}\n" for item in tree if "models " not in item[0])
+    """Every command with its arguments, the first sentence of its help, and the page about it."""
+    text = ""
+    for name, command in command_tree().items():
+        if "models " not in name:
+            words, what = _summary(name, command).split(": ", 1)
+            place = _PLACES.get(name.split()[-1], "#options")
+            text += f"- [{words}]({place}): {what}\n"
+    return text
 
 
 def _summary(name: str, command: Any) -> str:
     """A command with its arguments, and the first sentence of its help."""
     arguments = (param for param in command.params if not param.opts[0].startswith("-"))
     words = [_value(one) if one.required else f"[{_value(one)}]" for one in arguments]
-    what = re.split(r"(?<=[.:])\s", " ".join(command.help.split()))[0]
-    return f"`{' '.join([name, *words])}`: {_escape(what)}"
+    what = re.split(r"[.:]\s", " ".join(command.help.split()))[0].removesuffix(".")
+    return f"`{' '.join([name, *words])}`: {_escape(what)}."
 
 
 def training_options() -> str:
