@@ -109,6 +109,8 @@ def to_onnx(net: nn.Module, path: Path) -> None:
         # are known. The newer exporter writes constants that depend on the example's size.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=TracerWarning)
+        # Instance normalisation is the same in training and afterwards.
+        warnings.filterwarnings("ignore", message=".*instance_norm.*")
         torch.onnx.export(
             fold_batch_norm(net),
             (torch.zeros(1, 3, 64, 64),),

@@ -70,7 +70,7 @@ def small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.export, "PARITY_SIZES", ((64, 64), (40, 72)))
 
 
-@pytest.mark.parametrize("arch", ["v2", "v3"])
+@pytest.mark.parametrize("arch", ["v2", "v3", "v3n"])
 def test_onnx_answers_as_pytorch_at_all_three_sizes(arch: str, tmp_path: Path) -> None:
     exported = export_student(finished(tmp_path, arch), tmp_path, f"student_{arch}")
     assert len(exported.parity) == 3

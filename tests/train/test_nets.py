@@ -25,9 +25,10 @@ def test_parameters_are_exactly_the_published_ones(arch: str, count: int) -> Non
     assert PARAMETERS[arch] == count
 
 
-def test_the_canonical_student_is_small_and_has_no_batch_normalisation() -> None:
-    net = build("v3")
-    assert sum(p.numel() for p in net.parameters()) == architecture("v3").parameters <= 300_000
+@pytest.mark.parametrize("arch", ["v3", "v3n"])
+def test_canonical_students_are_small_and_have_no_batch_normalisation(arch: str) -> None:
+    net = build(arch)
+    assert sum(p.numel() for p in net.parameters()) == architecture(arch).parameters <= 300_000
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
 
 
@@ -39,7 +40,7 @@ def test_students_differ_in_the_decoder_alone() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-@pytest.mark.parametrize("size", [(1, 1), (3, 5)])
+@pytest.mark.parametrize("size", [(2, 2), (3, 5)])
 def test_map_has_the_size_of_the_picture_and_lies_in_0_1(arch: str, size: tuple[int, int]) -> None:
     height, width = (side * architecture(arch).stride for side in size)
     with torch.no_grad():
@@ -67,13 +68,23 @@ def test_field_of_view(arch: str) -> None:
     assert widest == FIELD_OF_VIEW[arch]
 
 
-def test_every_place_of_the_canonical_student_sees_the_whole_frame() -> None:
+@pytest.mark.parametrize("arch", ["v3", "v3n"])
+def test_every_place_of_a_canonical_student_sees_the_whole_frame(arch: str) -> None:
     torch.manual_seed(0)
-    net = build("v3").eval()
+    net = build(arch).eval()
     x = torch.rand(1, 3, 128, 192, requires_grad=True)
     net(x, logits=True)[0, 0, 3, 3].backward()
     assert x.grad is not None
     assert (x.grad.abs().sum(1)[0, -16:, -16:] > 0).any()
+
+
+def test_a_flat_picture_has_a_finite_map_and_gradient() -> None:
+    torch.manual_seed(0)
+    net = build("v3n")
+    saliency = net(torch.full((2, 3, 96, 128), 0.5))
+    saliency.mean().backward()
+    assert torch.isfinite(saliency).all()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
 
 
 def test_unknown_architecture_is_refused() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from train.nets.canonical import Canonical
+from train.nets.normalised import Normalised
 from train.nets.students import FIELD_OF_VIEW, PARAMETERS, STRIDE, Student
 
 __all__ = ["ARCHITECTURES", "Architecture", "architecture", "build"]
@@ -61,6 +62,16 @@ ARCHITECTURES = {
         "bilinearly",
         "sees the whole frame at one short side, so that its number holds at every resolution",
         short_side=192,
+    ),
+    "v3n": Architecture(
+        Normalised,
+        249_841,
+        16,
+        "inverted residuals with 5×5 kernels and instance normalisation down to stride 16, the mean "
+        "of the whole frame added at each place, and an additive decoder; the map is computed at "
+        "half size and doubled bilinearly",
+        "compares each place with the whole frame, which it sees at one short side",
+        short_side=96,
     ),
 }
 
