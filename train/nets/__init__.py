@@ -67,9 +67,9 @@ ARCHITECTURES = {
         Normalised,
         249_841,
         16,
-        "inverted residuals with 5×5 kernels and instance normalisation down to stride 16, the mean "
-        "of the whole frame added at each place, and an additive decoder; the map is computed at "
-        "half size and doubled bilinearly",
+        "inverted residuals with 5×5 kernels and instance normalisation down to stride 16, the "
+        "mean of the whole frame added at each place, and an additive decoder; the map is "
+        "computed at half size and doubled bilinearly",
         "compares each place with the whole frame, which it sees at one short side",
         short_side=96,
     ),
