@@ -205,6 +205,14 @@ def weights_of(path: Path, arch: str) -> dict[str, torch.Tensor]:
             for each in graph.initializer
         }
     wanted = build(arch).state_dict()
+    for key in wanted:  # an export has folded batch normalisation into the convolution before it
+        layer, _, kind = key.rpartition(".")
+        before = found.get(f"{layer[:-1]}0.bias")
+        if kind == "running_mean" and key not in found and before is not None:
+            one, zero = torch.ones_like(before), torch.zeros_like(before)
+            norm = {"weight": one, "bias": before, "running_mean": zero, "running_var": one}
+            norm["num_batches_tracked"] = torch.zeros((), dtype=torch.long)
+            found |= {f"{layer}.{part}": value.clone() for part, value in norm.items()}
     if any(found.get(key, torch.empty(0)).shape != value.shape for key, value in wanted.items()):
         raise InputError(f"{path} does not hold the weights of a {arch}.")
     return {key: found[key] for key in wanted}

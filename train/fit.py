@@ -21,6 +21,7 @@ from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, 
 from train.device import World, choose_device, distributed, process_world
 from train.loss import bce_overlap, bce_similarity, disagreement
 from train.nets import architecture, build
+from train.nets.students import unfold_norms
 from train.pictures import Corpus, Picture
 from train.provenance import provenance
 from train.recipe import Fit, Recipe
@@ -237,6 +238,8 @@ def fit(
     else:
         state = Checkpoint(config, 0, net.state_dict(), adam.state_dict())
     samples = Samples(corpus, options, known.stride)
+    if init is not None and not path.exists():
+        unfold_norms(net, normalise(samples.draw(0)[0][..., :3].copy(), device))
     side = recipe.short_side or known.short_side or 288
     with distributed(world, device):
         model = DistributedDataParallel(net) if world.size > 1 else net

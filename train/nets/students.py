@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ARCHITECTURES", "FIELD_OF_VIEW", "PARAMETERS", "STRIDE", "Student"]
+__all__ = ["ARCHITECTURES", "FIELD_OF_VIEW", "PARAMETERS", "STRIDE", "Student", "unfold_norms"]
 
 ARCHITECTURES = ("v1", "v2")
 PARAMETERS = {"v1": 112_841, "v2": 123_721}
@@ -93,3 +93,29 @@ class Student(nn.Module):
         y = self.decoder1(torch.cat([self.up1(y), skip1], dim=1))
         y = self.head(y)
         return y if logits else torch.sigmoid(y)
+
+
+@torch.no_grad()
+def unfold_norms(net: nn.Module, pictures: torch.Tensor) -> None:
+    """Undo the folding of batch normalisation that an export did; the answer stays the same.
+
+    Each normalisation that has seen no batch, and so holds the folded bias alone, gets the
+    statistics of its input.
+
+    Args:
+        net: with the weights of an export.
+        pictures: float [N, 3, H, W], normalised; typical ones.
+    """
+
+    def unfold(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
+        variance, mean = torch.var_mean(inputs[0], (0, 2, 3), unbiased=False)
+        for kept, value in ((norm.running_mean, mean), (norm.running_var, variance)):
+            kept.copy_(value)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.add_(mean)
+
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    hooks = [n.register_forward_pre_hook(unfold) for n in norms if not n.num_batches_tracked]
+    net(pictures)
+    for hook in hooks:
+        hook.remove()
