@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -123,23 +124,31 @@ def to_onnx(net: nn.Module, path: Path) -> None:
         )
 
 
-def parity(net: nn.Module, session: Session, stride: int = 8) -> dict[str, float]:
+def parity(state: Checkpoint, session: Session) -> dict[str, float]:
     """Largest difference between PyTorch (BatchNorm not folded) and ONNX Runtime, float32.
 
     Returns:
-        of each of PARITY_SIZES, rounded up to the stride, "HxW" to the difference.
+        of each of PARITY_SIZES, brought to the model's short side where it has one and rounded up
+        to its stride, "HxW" to the difference.
     """
-    net = copy.deepcopy(net).cpu().eval()
+    net, short_side = trained_net(state).cpu(), _short_side(state)
+    stride = architecture(state.config["arch"]).stride
     rng = np.random.default_rng(0)
     differences = {}
-    for height, width in PARITY_SIZES:
-        shape = (1, 3, height + -height % stride, width + -width % stride)
-        picture = rng.standard_normal(shape, np.float32)
+    for size in PARITY_SIZES:
+        scale = 1.0 if short_side is None else short_side / min(size)
+        height, width = (stride * math.ceil(round(side * scale) / stride) for side in size)
+        picture = rng.standard_normal((1, 3, height, width), np.float32)
         with torch.no_grad():
             expected = net(torch.from_numpy(picture)).numpy()
         found = session.run(picture)
-        differences[f"{shape[2]}x{shape[3]}"] = float(np.abs(found - expected).max())
+        differences[f"{height}x{width}"] = float(np.abs(found - expected).max())
     return differences
+
+
+def _short_side(state: Checkpoint) -> int | None:
+    """The short side at which the model sees every frame, in pixels; None is the frame's own."""
+    return state.config.get("short_side") or architecture(state.config["arch"]).short_side
 
 
 def _refused(state: Checkpoint) -> str | None:
@@ -174,7 +183,7 @@ def _facts(
         "license": LICENSE,
         "parameters": known.parameters,
         "stride": known.stride,
-        "short_side": state.config.get("short_side") or known.short_side,
+        "short_side": _short_side(state),
         "field_of_view": known.field_of_view,
         "parity": differences,
         "recipe": {k: v for k, v in state.config.items() if k not in ("sets", "data")},
@@ -267,13 +276,12 @@ def export_student(
     """
     if state.step == 0:
         raise InputError("The checkpoint holds no finished step; train first.")
-    net = trained_net(state)
     make_folder(out)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"{model_id}.onnx"
-        to_onnx(net, draft)
+        to_onnx(trained_net(state), draft)
         session = Session(load_model(str(draft)), device="cpu")
-        differences = parity(net, session, architecture(state.config["arch"]).stride)
+        differences = parity(state, session)
         far = {size: value for size, value in differences.items() if not value <= PARITY_LIMIT}
         if far:
             listed = ", ".join(f"{value:.1e} at {size}" for size, value in far.items())

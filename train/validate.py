@@ -113,8 +113,7 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
         UsageError: if it cannot be known which model is meant.
     """
     from train.checkpoint import load_checkpoint
-    from train.export import PARITY_LIMIT, parity, trained_net
-    from train.nets import architecture
+    from train.export import PARITY_LIMIT, parity
     from vmafsal.infer.session import Session
 
     state = load_checkpoint(path)
@@ -126,9 +125,7 @@ def check_checkpoint(path: Path, models: Sequence[Model]) -> Check:
             "the ONNX file that was exported from it instead of the registry."
         )
     (model,) = meant
-    differences = parity(
-        trained_net(state), Session(model, device="cpu"), architecture(arch).stride
-    )
+    differences = parity(state, Session(model, device="cpu"))
     return Check(
         model.id,
         "parity with PyTorch",
