@@ -66,6 +66,10 @@ _model = partial(option, group=MODEL)
 _VIDEOS: frozenset[Place] = frozenset({"score", "manifest", "python"})
 _COMMANDS: frozenset[Place] = frozenset({"score", "batch", "manifest"})
 
+_chooses = partial(Option, group=MODEL, places=_COMMANDS)
+_log = partial(Option, group=LOG, places=_COMMANDS)
+_accepted = partial(Option, group=ACCEPTED, places=frozenset({"score"}))
+
 
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
@@ -338,33 +342,27 @@ class Job:
 JOB_OPTIONS = options_of(Job)
 
 _FEATURES = (
-    Option(
+    _chooses(
         name="feature",
         kind="texts",
         metavar=f"{FEATURE}|{PSNR}[=KEY=VALUE:…]",
         help=f"What to compute: {FEATURE} is saliency, and {PSNR} is PSNR of the luma, whole and "
         f"weighted by saliency. Keys: {', '.join(o.name for o in FEATURE_OPTIONS)}. "
         "Repeat it with another name for another column.",
-        group=MODEL,
-        places=_COMMANDS,
     ),
-    Option(
+    _chooses(
         name="feature_params",
         kind="texts",
         metavar=f"{FEATURE}:KEY=VALUE:…",
         help="The same keys in the other spelling; --feature goes first.",
-        group=MODEL,
-        places=_COMMANDS,
     ),
 )
-_GPUMASK = Option(
+_GPUMASK = _chooses(
     name="gpumask",
     kind="text",
     default="0",
     metavar="MASK",
     help="As vmaf's: anything but 0 means --device cpu.",
-    group=MODEL,
-    places=_COMMANDS,
 )
 
 FORMATS = {
@@ -377,7 +375,7 @@ FORMATS = {
 """The flags that name a log's format, and what they mean."""
 
 LOG_OPTIONS = (
-    Option(
+    _log(
         name="output",
         kind="text",
         letter="-o",
@@ -385,95 +383,77 @@ LOG_OPTIONS = (
         help="Where the log goes; - is standard output. Its ending names the format: .json, .xml, "
         ".csv, .sub, .ndjson, .jsonl, .parquet, .pq. Without it the pooled value is printed, or "
         "the log where a flag names its format.",
-        group=LOG,
         places=frozenset({"score", "manifest"}),
     ),
-    *(
-        Option(name=name, kind="flag", default=False, help=help, group=LOG, places=_COMMANDS)
-        for name, help in FORMATS.items()
-    ),
-    Option(
+    *(_log(name=name, kind="flag", default=False, help=help) for name, help in FORMATS.items()),
+    _log(
         name="ndjson",
         kind="flag",
         default=False,
         help="Print a line of JSON for each frame as soon as it is scored: to --output if that "
         "ends in .ndjson or .jsonl, else to standard output.",
-        group=LOG,
         places=frozenset({"score"}),
     ),
-    Option(
+    _log(
         name="times",
         kind="flag",
         default=False,
         help="Write pts_time, in seconds from the first picture shown, into JSON. Tidy CSV, "
         "Parquet and JSON lines hold it anyway.",
-        group=LOG,
-        places=_COMMANDS,
     ),
-    Option(
+    _log(
         name="precision",
         kind="text",
         metavar="N|max|full|legacy",
         help="Digits of the numbers: N significant ones, all 17 (max, full), or six decimals "
         "always (legacy).",
-        group=LOG,
-        places=_COMMANDS,
     ),
-    Option(
+    _log(
         name="maps",
         kind="text",
         choices=("npz", "png", "mp4", "mkv"),
         help="Write the saliency maps of each clip too: of clip.json, numbers as clip_maps.npz, a "
         "folder clip_maps of PNG files, or a video.",
-        group=LOG,
         places=frozenset({"batch", "manifest"}),
     ),
-    Option(
+    _log(
         name="view",
         kind="text",
         choices=("map", "overlay", "side-by-side"),
         help="What the pictures of --maps show: overlay in a video, else the map.",
-        group=LOG,
         places=frozenset({"batch", "manifest"}),
     ),
-    Option(
+    _log(
         name="quiet",
         kind="flag",
         default=False,
         letter="-q",
         help="Print no progress, notices or closing line.",
-        group=LOG,
         places=frozenset({"score", "batch"}),
     ),
 )
 """How the log is written; not part of a Job."""
 
 _ACCEPTED = (
-    Option(
+    _accepted(
         name="model",
         kind="texts",
         letter="-m",
         metavar="…",
         help="VMAF's model.",
-        group=ACCEPTED,
-        places=frozenset({"score"}),
     ),
-    Option(
+    _accepted(
         name="cpumask",
         kind="text",
         metavar="…",
         help="CPU features.",
-        group=ACCEPTED,
-        places=frozenset({"score"}),
     ),
-    Option(
+    _accepted(
         name="no_prediction",
         kind="flag",
         default=False,
         letter="-n",
         help="There is no VMAF prediction here.",
-        group=ACCEPTED,
-        places=frozenset({"score"}),
     ),
 )
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vmafsal import __version__
@@ -263,12 +262,7 @@ class Run:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _close_sources(self) -> None:

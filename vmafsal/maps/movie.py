@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
-from types import TracebackType
 from typing import Any, Self
 
 from vmafsal.errors import OutputError
@@ -105,15 +105,8 @@ class Movie:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        import contextlib
-
-        with contextlib.suppress(*self._errors):
+    def __exit__(self, *error: object) -> None:
+        with suppress(*self._errors):
             self._container.close()
 
 
