@@ -35,7 +35,7 @@ demo: install
 	@echo "Try next: $(BIN)/vmafsal YOUR_VIDEO --output score.json, and see README.md for the rest."
 
 test: install-dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: install-dev
 	$(BIN)/ruff check .

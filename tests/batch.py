@@ -48,14 +48,22 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def written(folder: Path) -> list[Path]:
+    """The logs that are there."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith((".", "summary"))
+    ]
+
+
 def logs(folder: Path) -> dict[str, bytes]:
     """Every log, by its path, less its own speed."""
     return {
         path.relative_to(folder).as_posix(): re.sub(
             rb'^(  "fps": |.*<fyi fps=")[0-9.]+', rb"\1", path.read_bytes(), flags=re.M
         )
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith((".", "summary"))
+        for path in written(folder)
     }
 
 
@@ -92,5 +100,5 @@ def wait_for(what: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
         assert process.poll() is None, process.communicate()[1].decode()
         if found := what():
             return found
-        time.sleep(0.01)
+        time.sleep(0.05)
     raise AssertionError("it never came")

@@ -29,7 +29,7 @@ def scores(path: Path, column: str = "saliency_mean") -> dict[int, float]:
 
 def invoke(*args: str | Path, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     """In this process: quicker than a new one where nothing depends on it."""
-    done = CliRunner().invoke(app, [str(arg) for arg in args], env=env)
+    done = CliRunner().invoke(app, [str(arg) for arg in args], env=env, prog_name="vmafsal")
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr

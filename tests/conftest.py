@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.browser import open_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 ORACLE = ROOT.parent / "shared" / "oracle"
@@ -20,10 +24,21 @@ PLACEHOLDER = ROOT / "model" / "tiny" / "mobilesal.onnx"
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+# Programs that tests start would compile the package anew each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+LONGEST = (
+    *("train/test_fit", "train/test_chain", "train/test_run", "test_wheel"),
+    *("library/test_ray_pool", "cli/test_batch", "explore/test_page", "benchmarks/test_benchmarks"),
+)
+"""Files that begin first, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONGEST))
     offline = pytest.mark.skip(reason="downloads something: run it with -m network")
     for item in items:
         if item.get_closest_marker("network") and "network" not in config.option.markexpr:
@@ -44,11 +59,19 @@ def _no_model_from_outside(
 
 @pytest.fixture
 def vmafsal(tmp_path: Path) -> Run:
-    """Runs the command as a person would, in an empty folder."""
+    """Runs the command in an empty folder.
+
+    In this process, which spares the start of another; in one of its own where standard input or
+    variables of the environment are given.
+    """
+    from tests.command import invoke
 
     def run(
         *args: str | Path, stdin: bytes | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
+        if stdin is None and env is None:
+            with chdir(tmp_path):
+                return subprocess.CompletedProcess(args, *invoke(*args, env={"COLUMNS": "200"}))
         done = subprocess.run(
             [sys.executable, "-m", "vmafsal", *map(str, args)],
             input=stdin,
@@ -62,6 +85,12 @@ def vmafsal(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    with open_browser(tmp_path / "profile") as found:
+        yield found
 
 
 def draw_yuv(

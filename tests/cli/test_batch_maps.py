@@ -13,10 +13,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.batch import DEMO, draw_long_clip, logs, records, starting, wait_for
+from tests.batch import DEMO, draw_long_clip, logs, records, starting, wait_for, written
+from tests.command import SIZE
 from tests.conftest import Run, draw_yuv
-
-SIZE = ("--width", "64", "--height", "48")
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +25,7 @@ def _quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder but the summary."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith((".", "summary"))
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in written(folder)}
 
 
 def pictures_of(video: Path) -> tuple[list[float | None], np.ndarray]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser import faults
 from tests.command import DEMO, invoke
 from tests.conftest import ROOT
 from vmafsal.models.registry import packaged_registry
@@ -83,34 +82,6 @@ def end(running: subprocess.Popen[str], number: int, folder: Path) -> str:
     assert running.returncode == 0, err
     assert list(folder.glob("vmafsal-*")) == []
     return err
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("Chromium and its driver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--window-size=1500,2200",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    found.get("about:blank")
-    found.get_log("performance")  # what the browser's own first page asked for
-    yield found
-    found.quit()
 
 
 class Page:
@@ -243,16 +214,7 @@ def test_a_person_explores_a_video(browser: Any, tmp_path: Path) -> None:
         assert photo.read_bytes() in [path.read_bytes() for path in held]
         assert all(path.name.startswith(("video-", "truth-")) for path in held)
 
-        severe = [one for one in browser.get_log("browser") if one["level"] == "SEVERE"]
-        assert severe == []
-        events = [json.loads(one["message"])["message"] for one in browser.get_log("performance")]
-        asked = {
-            event["params"]["request"]["url"]
-            for event in events
-            if event["method"] == "Network.requestWillBeSent"
-        }
-        local = (address, "data:", "blob:")
-        assert [url for url in asked if not url.startswith(local)] == []
+        assert faults(browser, address) == []
         printed = end(running, signal.SIGINT, folder)
         assert printed == f"vmafsal: Open {address} in a browser; Ctrl-C ends it.\n"
 

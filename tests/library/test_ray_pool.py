@@ -24,6 +24,7 @@ from tests.batch import (
     starting,
     wait_for,
     write_manifest,
+    written,
 )
 from tests.conftest import ROOT, Run
 from vmafsal.errors import UsageError, VmafsalError
@@ -93,15 +94,15 @@ def test_killed_the_logs_are_those_of_the_local_engine(
     out = tmp_path / "out"
     with starting(tmp_path, cluster.env) as start:
         run = start(clips, "-o", "out", *RAY, "--address", cluster.address)
-        wait_for(lambda: out.is_dir() and logs(out), run)
+        wait_for(lambda: written(out), run)
         orphans = cluster.actors()
         assert orphans
         run.kill()
         run.communicate()
         assert not psutil.wait_procs(orphans, timeout=30)[1], "actors outlived their run"
         run = start(clips, "-o", "out", *RAY)
-        known = len(logs(out))
-        wait_for(lambda: len(logs(out)) > known, run)
+        known = len(written(out))
+        wait_for(lambda: len(written(out)) > known, run)
         victim = wait_for(lambda: cluster.actors(busy=True), run)[0]
         victim.kill()
         said = run.communicate(timeout=120)[1].decode()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures.yuv.draw import encode, numbered, picture
+from tests.command import SIZE
 from tests.conftest import Run, draw_yuv
 from tests.networks import student
 from vmafsal.errors import InputError
@@ -20,7 +21,6 @@ from vmafsal.library.tasks import ScorePart
 from vmafsal.video.segment import InexactError
 
 H264 = {"g": "10", "bf": "3", "sc_threshold": "0"}
-SIZE = ("--width", "64", "--height", "48")
 
 
 @pytest.fixture(autouse=True)

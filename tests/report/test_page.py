@@ -6,8 +6,6 @@ import io
 import json
 import math
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser import faults
 from tests.report.logs import log_of
 from vmafsal.report.curves import Moment
 from vmafsal.report.page import Shown, build_page
@@ -80,34 +79,6 @@ def test_times_stand_below_where_they_are_known() -> None:
     assert data_of(page)["curves"]["layout"]["xaxis"]["ticktext"][-1] == "49<br>1.96 s"
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("Chromium and its driver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--window-size=1200,1600",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    found.get("about:blank")
-    found.get_log("performance")  # what the browser's own first page asked for
-    yield found
-    found.quit()
-
-
 @pytest.mark.browser
 def test_a_browser_opens_it_draws_and_follows_a_click(browser: Any, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
@@ -130,12 +101,4 @@ def test_a_browser_opens_it_draws_and_follows_a_click(browser: Any, tmp_path: Pa
     assert note.endswith("the nearest stored frame is 250.")
     (chosen,) = browser.find_elements("css selector", ".frame.chosen")
     assert chosen.get_attribute("data-frame") == "250"
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert page.as_uri() in requests
+    assert faults(browser, page.as_uri()) == []
