@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.process import run_python
 from vmafsal.errors import OutputError
 from vmafsal.files import FilesRead, open_output, remove_leftovers, sha256_of, write_whole
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux devices")
-
-
-def run_python(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process of its own, for what touches the whole process."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def names(folder: Path) -> list[str]:
@@ -267,138 +255,6 @@ def test_size_limit_while_writing(tmp_path: Path, size: int) -> None:
     assert names(tmp_path) == ["log.json"]
 
 
-@linux
-def test_full_device() -> None:
-    with open_output("/dev/full") as log:
-        log.write("text")
-        with pytest.raises(OutputError, match="the disk is full"):
-            log.commit()
-
-
-@linux
-def test_devices_are_written_to_directly() -> None:
-    with open_output("/dev/null", inputs=["/dev/null"]) as log:
-        log.write("text")
-        log.commit()
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-
-
-@posix
-def test_named_pipe(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    got: list[bytes] = []
-    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
-    reader.start()
-    with open_output(str(pipe)) as log:
-        log.write("text")
-        log.commit()
-    reader.join()
-    assert got == [b"text"]
-    assert names(tmp_path) == ["pipe"]
-
-
-@posix
-@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
-def test_standard_output_is_appended_to_what_the_shell_opened(tmp_path: Path, name: str) -> None:
-    # `(echo before; vmafsal -o -; echo after) > all.txt`: the file behind stays the same one.
-    program = (
-        "import sys\n"
-        "from vmafsal.files import open_output\n"
-        "print('before')\n"
-        "with open_output(sys.argv[1]) as log:\n"
-        "    log.write('text\\n')\n"
-        "    log.commit()\n"
-        "print('after')\n"
-    )
-    path = tmp_path / "all.txt"
-    with path.open("w") as file:
-        subprocess.run([sys.executable, "-c", program, name], stdout=file, check=True)
-    assert path.read_text() == "before\ntext\nafter\n"
-    assert names(tmp_path) == ["all.txt"]
-
-
-def test_standard_output_stays_empty_without_commit(capfd: pytest.CaptureFixture[str]) -> None:
-    with open_output("-") as log:
-        log.write("half")
-    assert capfd.readouterr().out == ""
-
-
-@posix
-def test_inherited_descriptor() -> None:
-    reading, writing = os.pipe()
-    with open_output(f"/dev/fd/{writing}") as log:
-        log.write("text")
-        log.commit()
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        assert pipe.read() == "text"
-    with pytest.raises(OutputError, match="cannot be written"):
-        open_output(f"/dev/fd/{writing}")
-
-
-def test_closed_standard_output() -> None:
-    program = (
-        "import sys\n"
-        "sys.stdout.close()\n"
-        "from vmafsal.errors import OutputError\n"
-        "from vmafsal.files import open_output\n"
-        "try: open_output('-')\n"
-        "except OutputError as error: sys.exit(str(error))\n"
-    )
-    done = run_python(program)
-    assert done.returncode == 1
-    assert "standard output cannot be written" in done.stderr
-
-
-@posix
-def test_reader_that_leaves_is_no_error() -> None:
-    program = (
-        "import sys\n"
-        "from vmafsal.files import open_output\n"
-        "with open_output('-') as log:\n"
-        "    log.write('x' * 10_000_000)\n"
-        "    log.commit()\n"
-        "print('done', file=sys.stderr)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", program],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    assert len(process.stdout.read(10)) == 10
-    process.stdout.close()
-    assert process.stderr.read() == b"done\n"
-    process.stderr.close()
-    assert process.wait() == 0
-
-
-@linux
-def test_full_standard_output_says_so_once() -> None:
-    program = (
-        "from vmafsal.errors import OutputError\n"
-        "from vmafsal.files import open_output\n"
-        "import sys\n"
-        "with open_output('-') as log:\n"
-        "    log.write('text')\n"
-        "    try: log.commit()\n"
-        "    except OutputError as error: sys.exit(str(error))\n"
-    )
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "the disk is full" in done.stderr
-
-
 @pytest.mark.parametrize("name", ["x.json", "no/x.json"])
 @linux
 def test_a_folder_that_takes_no_files(name: str) -> None:
@@ -426,13 +282,7 @@ def test_standard_input_is_an_input(tmp_path: Path) -> None:
         "except OutputError as error: sys.exit(str(error))\n"
     )
     with clip.open() as file:
-        done = subprocess.run(
-            [sys.executable, "-c", program, clip],
-            stdin=file,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+        done = run_python(program, clip, stdin=file)
     assert "would be lost" in done.stderr
     assert clip.read_text() == "pixels"
 

@@ -138,7 +138,7 @@ def test_wrong_usage(log: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_list_of_scenes_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vmafsal.features.pooling import pool
@@ -52,7 +52,6 @@ def test_no_score() -> None:
         pool([])
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 1e6), min_size=1))
 def test_means_lie_between_the_extremes(scores: list[float]) -> None:
     pooled = pool(scores)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -99,7 +99,6 @@ def test_every_function_of_the_module_stands_in_a_table() -> None:
     assert all(function.__name__ == name for name, function in tables.items())
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 12).flatmap(
         lambda width: st.lists(

@@ -1,4 +1,4 @@
-"""Whatever logs hold, joining them and what is made of them ends in a figure or in a sentence."""
+"""Whatever logs hold, reading and joining them ends in figures or in a sentence."""
 
 from __future__ import annotations
 
@@ -10,13 +10,109 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmafsal.errors import VmafsalError
+from tests.logs.examples import CLIP, FORMATS, GOLDEN
+from vmafsal.errors import InputError, VmafsalError
 from vmafsal.logs import LogFormat, format_log, parse_precision
 from vmafsal.logs.align import How
 from vmafsal.logs.join import join_logs
 from vmafsal.logs.read import parse_log
 from vmafsal.logs.stats import correlations, salient_quarters, summarise
 from vmafsal.logs.worst import frame_rate, worst_frames
+
+
+def check_read_or_refused(text: str) -> None:
+    """No other exception gets out."""
+    message = ""
+    try:
+        assert parse_log(text, "log").frames
+    except InputError as error:
+        message = str(error)
+    assert message == "" or message.startswith("log ")
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    check_read_or_refused(text)
+
+
+@given(st.text(alphabet='Frame,a0123456789.-"\r\n ;', max_size=60))
+def test_any_table_is_read_or_refused(text: str) -> None:
+    check_read_or_refused("Frame,a" + text)
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.sampled_from(["nan", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["frames", "frameNum", "metrics", "n", "a", "fps", "version", "pts_time"]
+            )
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "version": JSON_VALUES,
+            "fps": JSON_VALUES,
+            "frames": JSON_VALUES
+            | st.lists(
+                st.fixed_dictionaries(
+                    {"frameNum": st.integers(-1, 4) | JSON_VALUES},
+                    optional={"metrics": JSON_VALUES, "pts_time": JSON_VALUES},
+                ),
+                max_size=3,
+            ),
+            "vmaf": st.lists(
+                st.fixed_dictionaries({"n": st.integers(0, 3) | JSON_VALUES, "a": JSON_VALUES}),
+                max_size=3,
+            ),
+            "aggregate_metrics": JSON_VALUES,
+            "vmafsal": JSON_VALUES,
+        },
+    )
+)
+def test_any_json_is_read_or_refused(content: dict[str, Any]) -> None:
+    check_read_or_refused(json.dumps(content))
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["frame", "Frame", "frameNum", "a", "0", "1", "x"]), max_size=3),
+        max_size=3,
+    )
+)
+def test_any_xml_is_read_or_refused(frames: list[list[str]]) -> None:
+    rows = "".join(
+        f"<frame {' '.join(f'{name}={chr(34)}{n}{chr(34)}' for n, name in enumerate(row))} />"
+        for row in frames
+    )
+    check_read_or_refused(f"<VMAF><frames>{rows}</frames></VMAF>")
+
+
+@given(st.data())
+def test_any_damage_is_read_or_refused(data: st.DataObject) -> None:
+    fmt = data.draw(st.sampled_from(FORMATS))
+    text = (GOLDEN / f"{CLIP}mobilesal.{fmt}").read_text()
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 40)))
+    damaged = text[:start] + data.draw(st.text(max_size=5)) + text[end:]
+    check_read_or_refused(damaged)
+
 
 FIGURES = st.none() | st.floats() | st.integers(-3, 100) | st.sampled_from(["nan", "-inf"])
 COLUMNS = st.sampled_from(["vmaf", "saliency_mean", "saliency_mean_b", "psnr_y", "a b", "a:b"])
@@ -80,7 +176,7 @@ LOGS = st.tuples(
 NAMES = st.sampled_from(["a", "b"])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     contents=LOGS,
     how=st.sampled_from(["exact", "inner"]),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.process import check_reader_may_leave
 from vmafsal.errors import OutputError
 from vmafsal.features.frame import FrameFeatures
 from vmafsal.logs import NumberFormat
@@ -96,15 +96,4 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         "    stream.write(FrameFeatures(index, {'saliency_mean': 0.5}))\n"
         "print('done', file=sys.stderr)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", program],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    assert len(process.stdout.read(10)) == 10
-    process.stdout.close()
-    assert process.stderr.read() == b"done\n"
-    process.stderr.close()
-    assert process.wait() == 0
+    check_reader_may_leave(program)

@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vmafsal.errors import UsageError
@@ -80,7 +80,6 @@ def test_not_finite(precision: str | None) -> None:
     assert [number.format_json(value) for value in values] == ["null"] * 4
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_max_reads_back_unchanged(value: float) -> None:
     text = parse_precision("max").format_json(value)
@@ -88,7 +87,6 @@ def test_max_reads_back_unchanged(value: float) -> None:
     assert json.loads(text) == value
 
 
-@settings(deadline=None)
 @given(st.floats(min_value=-1e6, max_value=1e6))
 def test_default_is_within_half_a_last_digit(value: float) -> None:
     assert abs(float(parse_precision(None).format(value)) - value) <= 0.5000001e-6

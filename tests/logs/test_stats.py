@@ -72,7 +72,7 @@ def test_squares_beyond_a_double_have_no_coefficient() -> None:
 FLOATS = st.floats(-1e6, 1e6, width=32)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(FLOATS, FLOATS), min_size=2, max_size=40))
 def test_agrees_with_scipy(pairs: list[tuple[float, float]]) -> None:
     scipy_stats = pytest.importorskip("scipy.stats")

@@ -61,9 +61,7 @@ registries = values | st.fixed_dictionaries(
         "external": values | st.lists(externals, max_size=2),
     },
 )
-quick = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def attempt(read: Callable[[], T]) -> tuple[T | None, str]:

@@ -17,6 +17,7 @@ from av.codec import Codec
 from av.codec.codec import UnknownCodecError
 
 from fixtures.yuv.draw import encode, number_in, numbered, picture
+from tests.process import as_stdin
 from vmafsal.video import Source, open_source
 from vmafsal.video.frame import Chroma, Frame
 
@@ -190,7 +191,7 @@ def opened(kind: Kind, folder: Path, tmp_path: Path) -> Iterator[Source]:
             with open_source(str(pipe), **kind.options) as source:
                 yield source
         else:
-            with _as_stdin(pipe), open_source("-", **kind.options) as source:
+            with as_stdin(pipe), open_source("-", **kind.options) as source:
                 yield source
     finally:
         feeder.join()
@@ -199,19 +200,6 @@ def opened(kind: Kind, folder: Path, tmp_path: Path) -> Iterator[Source]:
 def _feed(pipe: Path, content: bytes) -> None:
     with suppress(BrokenPipeError):  # the reader may have had enough
         pipe.write_bytes(content)
-
-
-@contextmanager
-def _as_stdin(pipe: Path) -> Iterator[None]:
-    saved = os.dup(0)
-    descriptor = os.open(pipe, os.O_RDONLY)
-    os.dup2(descriptor, 0)
-    os.close(descriptor)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 0)
-        os.close(saved)
 
 
 def number_of(frame: Frame) -> int:

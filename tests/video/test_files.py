@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fixtures.yuv.draw import encode, numbered, picture
+from tests.process import as_stdin
 from vmafsal.errors import InputError, UsageError
 from vmafsal.video import open_source
 from vmafsal.video.kinds import container_name
@@ -100,33 +101,20 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, mp4: Path, name: str) -> No
 
 
 def test_a_terminal_is_no_video() -> None:
-    saved = os.dup(0)
     ours, theirs = pty.openpty()
-    os.dup2(theirs, 0)
-    try:
-        with pytest.raises(UsageError, match="Standard input is a terminal"):
-            open_source("-", **SIZE)
-    finally:
-        os.dup2(saved, 0)
-        for descriptor in (saved, ours, theirs):
-            os.close(descriptor)
+    with as_stdin(theirs), pytest.raises(UsageError, match="Standard input is a terminal"):
+        open_source("-", **SIZE)
+    os.close(ours)
 
 
 def test_standard_input_from_a_file(tmp_path: Path) -> None:
     clip = tmp_path / "clip.yuv"
     clip.write_bytes(bytes(2 * 18432))
-    saved = os.dup(0)
-    descriptor = os.open(clip, os.O_RDONLY)
-    os.dup2(descriptor, 0)
-    try:
+    with as_stdin(clip):
         with open_source("-", **SIZE) as source:
             assert source.count() is None
             assert sum(1 for _ in source.frames()) == 2
         os.fstat(0)  # still open: it is not ours to close
-    finally:
-        os.dup2(saved, 0)
-        os.close(saved)
-        os.close(descriptor)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from av.codec import Codec
 from av.codec.codec import UnknownCodecError
 
 from fixtures.yuv.draw import encode, number_in, numbered, picture
+from tests.process import as_stdin
 from vmafsal.errors import InputError, UsageError
 from vmafsal.video import open_source
 from vmafsal.video.kinds import container_name
@@ -67,22 +65,6 @@ def write(folder: Path, name: str, codec: str, container: str, pixel_format: str
     return encode(folder / name, drawn, codec, options=options, container=container)
 
 
-@contextmanager
-def as_stdin(content: bytes, folder: Path) -> Iterator[None]:
-    """Standard input with this content, which cannot be read twice."""
-    path = folder / "content"
-    path.write_bytes(content)
-    saved = os.dup(0)
-    descriptor = os.open(path, os.O_RDONLY)
-    os.dup2(descriptor, 0)
-    os.close(descriptor)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 0)
-        os.close(saved)
-
-
 @pytest.mark.parametrize(
     ("name", "codec", "container", "pixel_format", "called"), STREAMS + PICTURES
 )
@@ -95,7 +77,7 @@ def test_coded_video_with_a_raw_size_is_named(
         open_source(str(coded), **SIZE)
     if name in {"a.tga", "a.h263"}:
         return  # without a signature; the ending told
-    with as_stdin(coded.read_bytes(), tmp_path), pytest.raises(InputError, match=wanted):
+    with as_stdin(coded.read_bytes()), pytest.raises(InputError, match=wanted):
         open_source("-", **SIZE)
     # Nor does a raw ending help.
     with pytest.raises(InputError, match=wanted):
@@ -107,15 +89,15 @@ def test_a_coded_stream_is_scored_whatever_its_name_and_through_a_pipe(
     tmp_path: Path, name: str, codec: str, container: str, pixel_format: str, _: str
 ) -> None:
     coded = write(tmp_path, name, codec, container, pixel_format)
-    with as_stdin(coded.read_bytes(), tmp_path), open_source("-") as source:
+    with as_stdin(coded.read_bytes()), open_source("-") as source:
         assert [number_in(frame.planes[0]) for frame in source.frames()] == list(range(6))
     with open_source(str(coded.rename(tmp_path / "a.yuv"))) as source:
         assert [number_in(frame.planes[0]) for frame in source.frames()] == list(range(6))
 
 
-def test_what_nobody_knows_is_raw_video_that_lacks_its_size(tmp_path: Path) -> None:
+def test_what_nobody_knows_is_raw_video_that_lacks_its_size() -> None:
     noise = np.random.default_rng(1).integers(0, 256, 50000, np.uint8).tobytes()
-    with as_stdin(noise, tmp_path), pytest.raises(UsageError, match="give --width and --height"):
+    with as_stdin(noise), pytest.raises(UsageError, match="give --width and --height"):
         open_source("-")
 
 
@@ -153,7 +135,7 @@ def test_pixels_that_begin_like_something_are_pixels(
         with open_source(str(clip), **SIZE) as source:
             assert source.info.kind == "raw"
             assert source.count() == sum(1 for _ in source.frames()) == 3
-        with as_stdin(content, tmp_path), open_source("-", **SIZE) as source:
+        with as_stdin(content), open_source("-", **SIZE) as source:
             got = [plane.tobytes() for frame in source.frames() for plane in frame.planes]
             assert b"".join(got) == content
 
@@ -190,7 +172,7 @@ def test_recorded_cases(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no raw video but "):
         open_source(str(CASES / name), **SIZE)
     with (
-        as_stdin((CASES / name).read_bytes(), tmp_path),
+        as_stdin((CASES / name).read_bytes()),
         pytest.raises(InputError, match="standard input is no raw video but "),
     ):
         open_source("-", **SIZE)

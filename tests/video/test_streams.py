@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -15,6 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from fixtures.yuv.draw import encode, number_in, numbered, picture
+from tests.process import as_stdin
 from vmafsal.errors import InputError, UsageError
 from vmafsal.video import Source, open_source
 
@@ -64,19 +62,6 @@ def test_the_first_stream_is_scored_and_the_others_are_named(
             assert source.notices == []
     with pytest.raises(UsageError, match=r"--stream 2: .* has 2 video streams"):
         open_source(str(clip), stream=2)
-
-
-@contextmanager
-def as_stdin(clip: Path) -> Iterator[None]:
-    saved = os.dup(0)
-    descriptor = os.open(clip, os.O_RDONLY)
-    os.dup2(descriptor, 0)
-    os.close(descriptor)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 0)
-        os.close(saved)
 
 
 def one_after_the_other(tmp_path: Path) -> Path:
