@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import Any
 
 import typer
 
@@ -12,29 +10,16 @@ from vmafsal.errors import VmafsalError
 
 __all__ = ["build_app", "main"]
 
-COMMANDS = {
-    "run": "train.commands:run",
-    "label": "train.commands:label",
-    "fit": "train.commands:fit",
-    "export": "train.commands:export",
-    "validate": "train.validate:validate",
-}
-"""Where each command's function is."""
-
-GROUPS = {"prepare": "train.prepare:app", "evaluate": "train.evaluate.command:app"}
-"""Where each group's app is."""
-
-EXTRA = ("torch", "PIL", "scipy")
-"""Modules that only the extra `train` installs."""
-
-
-def _find(where: str) -> Any:
-    module, _, name = where.partition(":")
-    return getattr(importlib.import_module(module), name)
+EXTRA = ("torch", "PIL", "scipy", "jinja2", "matplotlib", "pydantic")
+"""Modules that the extra `train` installs."""
 
 
 def build_app() -> typer.Typer:
     """The app with every command; torch is imported by the commands that need it, when they run."""
+    from train import commands, prepare
+    from train.evaluate.command import app as evaluate
+    from train.validate import validate
+
     app = typer.Typer(
         name="train",
         help="Train, export, evaluate and validate saliency students.",
@@ -43,10 +28,10 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
-    for name, where in COMMANDS.items():
-        app.command(name)(_find(where))
-    for name, where in GROUPS.items():
-        app.add_typer(_find(where), name=name)
+    for command in (commands.run, commands.label, commands.fit, commands.export, validate):
+        app.command()(command)
+    app.add_typer(prepare.app, name="prepare")
+    app.add_typer(evaluate, name="evaluate")
     return app
 
 
@@ -63,7 +48,8 @@ def main() -> None:
         print(f"train: {error.name} is missing; pip install 'vmafsal[train]'.", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("train: interrupted.", file=sys.stderr)
+        resumed = "run and fit resume from the last checkpoint, label keeps what is there"
+        print(f"train: interrupted; {resumed}.", file=sys.stderr)
         sys.exit(130)
 
 

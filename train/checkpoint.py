@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vmafsal.errors import InputError, OutputError, UsageError
+from train.output import make_folder
+from vmafsal.errors import InputError, UsageError
+from vmafsal.files import write_whole
 
 __all__ = ["Checkpoint", "load_checkpoint", "refuse_other_options", "save_checkpoint"]
+
+FREE = ("what", "licence", "family", "notes", "save_every", "threads", "keep_out")
+"""Options that change no weight; keep_out, always 10, is of earlier checkpoints."""
 
 
 @dataclass
@@ -46,21 +50,8 @@ def save_checkpoint(state: Checkpoint, path: Path) -> None:
     """
     buffer = io.BytesIO()
     torch.save(asdict(state), buffer)
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        kept = " The previous one is kept." if path.exists() else ""
-        raise OutputError(
-            f"The checkpoint {path} cannot be written ({error.strerror}).{kept} "
-            "Free some space or choose another --work, then run again."
-        ) from None
+    make_folder(path.parent)
+    write_whole(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -78,13 +69,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path} is not a whole checkpoint ({type(error).__name__}).") from None
 
 
-def refuse_other_options(saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to resume under options that would lead to other weights.
+def refuse_other_options(state: Checkpoint, now: dict[str, Any]) -> None:
+    """Refuse to resume under options that lead to other weights.
 
+    The number of steps, the stages and the cool-down may change while the learning rate is still
+    constant, since they affect later steps only.
+
+    Args:
+        now: what the checkpoint's config would be.
     Raises:
         UsageError: listing every difference.
     """
-    before, after = _flat(saved), _flat(now)
+    free: tuple[str, ...] = FREE
+    fits = state.config["fit"], now["fit"]
+    if all(f["schedule"] == "hold" and state.step <= f["steps"] - f["cooldown"] for f in fits):
+        free = (*FREE, "steps", "cooldown", "stages")
+    before, after = _flat(state.config, free), _flat(now, free)
     differing = [k for k in sorted(before.keys() | after.keys()) if before.get(k) != after.get(k)]
     if differing:
         listed = "; ".join(f"{k} was {before.get(k)}, is now {after.get(k)}" for k in differing)
@@ -94,12 +94,14 @@ def refuse_other_options(saved: dict[str, Any], now: dict[str, Any]) -> None:
         )
 
 
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
+def _flat(value: Any, free: tuple[str, ...], name: str = "") -> dict[str, Any]:
+    """Nested options by their full names, without those that may differ."""
     if isinstance(value, list | tuple):
         value = dict(enumerate(value))
     if not isinstance(value, dict):
         return {name: value}
     flat: dict[str, Any] = {}
     for key, part in value.items():
-        flat |= _flat(part, f"{name}.{key}" if name else str(key))
+        if key not in free:
+            flat |= _flat(part, free, f"{name}.{key}" if name else str(key))
     return flat

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from train.export import Exported
+
 __all__ = ["export", "fit", "label", "run"]
+
+
+class _Status(StrEnum):
+    production = "production"
+    superseded = "superseded"
+
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file of recipes/.")]
 Data = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the picture sets.")]
@@ -25,7 +35,7 @@ TeacherOption = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Status = Annotated[str, typer.Option(help="production or superseded.")]
+Status = Annotated[_Status, typer.Option(help="Of the model in the registry.")]
 Default = Annotated[
     bool, typer.Option("--default", help="Make it the default model, if its scores allow it.")
 ]
@@ -45,7 +55,7 @@ def run(
         typer.Option(metavar="X", help="A model to evaluate beside it; may be repeated."),
     ] = None,
     device: Device = "auto",
-    status: Status = "production",
+    status: Status = _Status.production,
     default: Default = False,
 ) -> None:
     """Do everything that a recipe says: label, fit, export, evaluate, write the card.
@@ -59,21 +69,14 @@ def run(
         torchrun --nproc-per-node 4 -m train run recipes/saliency_student_v2.toml --data data
     """
     from train.chain import Places, check_run, run_recipe
-    from train.output import progress_bar
-    from train.recipe import read_recipe, recipe_files
+    from train.recipe import read_recipe
 
-    _check_status(status)
     known = read_recipe(recipe)
     places = Places(data, work, out, init, teacher, tuple(beside or ()))
-    check_run(known, places, recipe_files(recipe))
-    try:
-        with progress_bar() as progress:
-            exported = run_recipe(known, places, device, status, default, (), typer.echo, progress)
-    except KeyboardInterrupt:
-        _interrupted()
-    if exported is not None and default and exported.refused:
-        typer.echo(f"It is written, but is not the default. {exported.refused}", err=True)
-        raise typer.Exit(1)
+    check_run(known, places, recipe)
+    exported = run_recipe(known, places, device, status, default, typer.echo)
+    if exported is not None:
+        _end(exported, default)
 
 
 def label(
@@ -95,10 +98,8 @@ def label(
         python -m train label --teacher maps:elsewhere --images data/a/images --out labels/a
     """
     from train.label import label, open_teacher
-    from train.output import progress_bar
 
-    with progress_bar() as progress:
-        count = label(open_teacher(teacher, threads), images, out, progress)
+    count = label(open_teacher(teacher, threads), images, out)
     typer.echo(f"{count:,} labels in {out / 'maps'}.")
 
 
@@ -118,16 +119,13 @@ def fit(
 
         python -m train fit recipes/saliency_student_v1.toml --data data --work work
     """
-    from train.chain import Places, check_fit, fit_recipe
-    from train.recipe import read_recipe, recipe_files
+    from train.chain import Places, check_run, fit_recipe
+    from train.recipe import read_recipe
 
     known = read_recipe(recipe)
     places = Places(data, work, work, init)
-    check_fit(known, places, recipe_files(recipe))
-    try:
-        state = fit_recipe(known, places, device, typer.echo)
-    except KeyboardInterrupt:
-        _interrupted()
+    check_run(known, places, recipe, fit_alone=True)
+    state = fit_recipe(known, places, device, typer.echo)
     typer.echo(f"{places.checkpoint(known)}: {state.step:,} steps.")
 
 
@@ -141,12 +139,8 @@ def export(
         list[Path] | None,
         typer.Option(help="Result of `evaluate --json` with this model; may be repeated."),
     ] = None,
-    status: Status = "production",
+    status: Status = _Status.production,
     default: Default = False,
-    note: Annotated[
-        list[str] | None,
-        typer.Option(help="A sentence for the card's part on data; may be repeated."),
-    ] = None,
 ) -> None:
     """Write a checkpoint as ONNX, with sidecar, card and registry entry.
 
@@ -156,39 +150,30 @@ def export(
 
         python -m train export work/runs/a/checkpoint.pt --out models --scores davis.json
     """
-    import json
-
     from train.checkpoint import load_checkpoint
     from train.export import export_student, exported_files
     from train.output import check_outputs
     from vmafsal.errors import InputError
+    from vmafsal.models.fields import read_object
 
-    _check_status(status)
     documents = []
     for path in scores or ():
         try:
-            documents.append(json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError) as error:
+            documents.append(read_object(path))
+        except ValueError as error:
             raise InputError(f"{path} is no result of `evaluate --json` ({error}).") from None
     state = load_checkpoint(checkpoint)
     chosen = model_id or state.config["id"]
     check_outputs(exported_files(out, chosen), [checkpoint, *(scores or ())], makes_folders=True)
-    exported = export_student(state, out, chosen, documents, status, default, note or ())
+    exported = export_student(state, out, chosen, documents, status, default)
     for size, value in exported.parity.items():
         typer.echo(f"PyTorch and ONNX Runtime differ by {value:.1e} at {size}.")
     typer.echo(f"{exported.onnx} sha256 {exported.sha256}")
+    _end(exported, default)
+
+
+def _end(exported: Exported, default: bool) -> None:
+    """Exit with 1 where a model was to become the default and must not."""
     if default and exported.refused:
         typer.echo(f"It is written, but is not the default. {exported.refused}", err=True)
         raise typer.Exit(1)
-
-
-def _check_status(status: str) -> None:
-    from vmafsal.errors import UsageError
-
-    if status not in ("production", "superseded"):
-        raise UsageError(f"--status {status}: choose production or superseded.")
-
-
-def _interrupted() -> None:
-    typer.echo("Interrupted. The same command resumes from the last checkpoint.", err=True)
-    raise typer.Exit(130)

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -26,8 +25,8 @@ __all__ = [
     "UNREADABLE_SHARE",
     "OnDisk",
     "Pair",
+    "data_folders",
     "find_pictures",
-    "image_folder",
     "images_in",
     "kept_out",
     "open_image",
@@ -48,51 +47,53 @@ UNREADABLE_SHARE = 0.01
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
-class OnDisk(Protocol):
-    """A picture with what belongs to it, still on disk."""
+@dataclass(frozen=True)
+class OnDisk:
+    """A picture that is still on disk; subclasses name the files that belong to it."""
+
+    image: Path
 
     @property
     def stem(self) -> str:
-        """The name that they share."""
+        """The name that the picture and what belongs to it share."""
+        return self.image.stem
 
     @property
     def files(self) -> list[Path]:
         """The picture and what belongs to it."""
+        return [path for path in vars(self).values() if isinstance(path, Path)]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One picture with its labels, still on disk."""
+class Pair(OnDisk):
+    """One picture, or one map, with its labels."""
 
-    image: Path
     mask: Path | None
     """A human label."""
     teacher: Path | None = None
     """A teacher's label (pseudo-label)."""
 
-    @property
-    def stem(self) -> str:
-        """The name that the picture and its labels share."""
-        return self.image.stem
 
-    @property
-    def files(self) -> list[Path]:
-        """The picture and its labels."""
-        return [path for path in (self.image, self.mask, self.teacher) if path is not None]
-
-
-def images_in(folder: Path) -> dict[str, Path]:
-    """The images of a folder by their stems, sorted."""
+def images_in(folder: Path | None) -> dict[str, Path]:
+    """The images of a folder by their stems, sorted; none where there is no folder."""
+    if folder is None or not folder.is_dir():
+        return {}
     found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
     return {p.stem: p for p in sorted(found)}
 
 
-def _layout(root: Path) -> tuple[Path, Path | None]:
-    """The folder of images and the folder of masks, where there is one."""
-    for image_dir in sorted(root.glob("*-Image")):
-        mask_dir = image_dir.with_name(image_dir.name.removesuffix("-Image") + "-Mask")
-        if mask_dir.is_dir():
-            return image_dir, mask_dir
+def data_folders(root: Path) -> tuple[Path, Path | None]:
+    """The folder of pictures inside a data set, and that of masks where there is one.
+
+    Raises:
+        InputError: if the folder is missing or has none of the layouts.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; it should hold pictures and labels.")
+    for images in sorted(root.glob("*-Image")):
+        masks = images.with_name(images.name.removesuffix("-Image") + "-Mask")
+        if masks.is_dir():
+            return images, masks
     images, masks = root / "images", root / "masks"
     if not images.is_dir():
         raise InputError(
@@ -100,17 +101,6 @@ def _layout(root: Path) -> tuple[Path, Path | None]:
             "with masks/ where there are some."
         )
     return images, masks if masks.is_dir() else None
-
-
-def image_folder(root: Path) -> Path:
-    """The folder of pictures inside a data set.
-
-    Raises:
-        InputError: if the folder is missing or has none of the layouts.
-    """
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; it should hold pictures and labels.")
-    return _layout(root)[0]
 
 
 def find_pictures(root: Path, teacher: Path | None = None) -> list[Pair]:
@@ -122,12 +112,7 @@ def find_pictures(root: Path, teacher: Path | None = None) -> list[Pair]:
     Raises:
         InputError: if the folder is missing, has none of the layouts, or holds no labelled picture.
     """
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; it should hold pictures and labels.")
-    image_dir, mask_dir = _layout(root)
-    images = images_in(image_dir)
-    masks = {} if mask_dir is None else images_in(mask_dir)
-    labels = images_in(teacher) if teacher is not None and teacher.is_dir() else {}
+    images, masks, labels = map(images_in, (*data_folders(root), teacher))
     pairs = [
         Pair(path, masks.get(stem), labels.get(stem))
         for stem, path in images.items()
@@ -135,8 +120,8 @@ def find_pictures(root: Path, teacher: Path | None = None) -> list[Pair]:
     ]
     if not pairs:
         raise InputError(
-            f"{root} holds no labelled picture: no image in {image_dir.name}/ has a mask or a "
-            "teacher's label of the same name."
+            f"{root} holds no labelled picture: none has a mask or a teacher's label of the same "
+            "name."
         )
     return pairs
 
@@ -147,17 +132,14 @@ def orphans(root: Path) -> list[Path]:
     Raises:
         InputError: if the folder has none of the layouts.
     """
-    image_dir, mask_dir = _layout(root)
-    if mask_dir is None:
-        return []
-    images, masks = images_in(image_dir), images_in(mask_dir)
-    lonely = [images[stem] for stem in images.keys() - masks.keys()]
-    return sorted(lonely + [masks[stem] for stem in masks.keys() - images.keys()])
+    images, masks = map(images_in, data_folders(root))
+    alone = images.keys() ^ masks.keys() if masks else ()
+    return sorted((images | masks)[stem] for stem in alone)
 
 
-def kept_out(stem: str, every: int = KEEP_OUT) -> bool:
-    """Whether a stem is kept out of training: one in `every`, by its SHA-1; 0 keeps none out."""
-    return every > 0 and int(hashlib.sha1(stem.encode()).hexdigest(), 16) % every == 0
+def kept_out(stem: str) -> bool:
+    """Whether a stem is kept out of training: one in KEEP_OUT, by its SHA-1."""
+    return int(hashlib.sha1(stem.encode()).hexdigest(), 16) % KEEP_OUT == 0
 
 
 def pairs_digest(pairs: Iterable[OnDisk]) -> str:

@@ -59,11 +59,10 @@ def choose_device(name: str, world: World) -> torch.device:
 @contextlib.contextmanager
 def distributed(world: World, device: torch.device) -> Iterator[None]:
     """torch's process group, where there is more than one process."""
-    if world.size == 1:
-        yield
-        return
-    init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if world.size > 1:
+        init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:
-        destroy_process_group()
+        if world.size > 1:
+            destroy_process_group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import tempfile
@@ -18,24 +19,18 @@ from torch import nn
 from torch.jit._trace import TracerWarning
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from train.card import card
+from train.card import TRAINING, card
 from train.checkpoint import Checkpoint
-from train.nets import architecture, build
+from train.evaluate.models import recorded_score
+from train.nets import ARCHITECTURES, build
 from train.output import make_folder
 from vmafsal.errors import InputError, ModelError
-from vmafsal.files import sha256_of, write_whole
+from vmafsal.files import write_whole
 from vmafsal.infer.session import Session
 from vmafsal.models.model import load_model
+from vmafsal.models.registry import read_registry
 
-__all__ = [
-    "Exported",
-    "export_student",
-    "exported_files",
-    "fold_batch_norm",
-    "parity",
-    "to_onnx",
-    "trained_net",
-]
+__all__ = ["Exported", "export_student", "exported_files", "fold_batch_norm", "to_onnx"]
 
 OPSET = 17
 PARITY_SIZES = ((256, 256), (264, 480), (1080, 1920))
@@ -43,10 +38,8 @@ PARITY_LIMIT = 1e-5
 DEFAULT_IOU = 0.5
 """A model with a lower mean IoU on the kept-out masks does not become the default."""
 LICENSE = "BSD-3-Clause-Plus-Patent"
-TRAINING = ".training.json"
-"""Ending of the file with everything that the card says."""
 ENDINGS = (".json", TRAINING, ".md", ".onnx")
-"""Of the files of a model, in the order in which they are written."""
+"""Of the files of a model."""
 REGISTRY = "registry.json"
 SPARE = ".next"
 """Added to a model's file names while its plain names are in use by the registry."""
@@ -71,7 +64,7 @@ def exported_files(out: Path, model_id: str) -> list[Path]:
     return [*files, out / REGISTRY]
 
 
-def trained_net(state: Checkpoint) -> nn.Module:
+def _trained_net(state: Checkpoint) -> nn.Module:
     """The network of a checkpoint with the weights that are exported."""
     net = build(state.config["arch"])
     net.load_state_dict(state.answer)
@@ -124,33 +117,6 @@ def to_onnx(net: nn.Module, path: Path) -> None:
         )
 
 
-def parity(state: Checkpoint, session: Session) -> dict[str, float]:
-    """Largest difference between PyTorch (BatchNorm not folded) and ONNX Runtime, float32.
-
-    Returns:
-        of each of PARITY_SIZES, brought to the model's short side where it has one and rounded up
-        to its stride, "HxW" to the difference.
-    """
-    net, short_side = trained_net(state).cpu(), _short_side(state)
-    stride = architecture(state.config["arch"]).stride
-    rng = np.random.default_rng(0)
-    differences = {}
-    for size in PARITY_SIZES:
-        scale = 1.0 if short_side is None else short_side / min(size)
-        height, width = (stride * math.ceil(round(side * scale) / stride) for side in size)
-        picture = rng.standard_normal((1, 3, height, width), np.float32)
-        with torch.no_grad():
-            expected = net(torch.from_numpy(picture)).numpy()
-        found = session.run(picture)
-        differences[f"{height}x{width}"] = float(np.abs(found - expected).max())
-    return differences
-
-
-def _short_side(state: Checkpoint) -> int | None:
-    """The short side at which the model sees every frame, in pixels; None is the frame's own."""
-    return state.config.get("short_side") or architecture(state.config["arch"]).short_side
-
-
 def _refused(state: Checkpoint) -> str | None:
     """Why a model must not become the default, as a sentence; None where it may."""
     scores = state.history[-1].get("iou", {}).values() if state.history else ()
@@ -162,65 +128,48 @@ def _refused(state: Checkpoint) -> str | None:
     return None
 
 
-def _facts(
-    state: Checkpoint,
-    model_id: str,
-    sha256: str,
-    differences: dict[str, float],
-    ours: list[dict[str, Any]],
-    others: list[dict[str, Any]],
-    notes: Sequence[str],
-) -> dict[str, Any]:
-    """Everything that the card and the sidecar say; no folder of data is needed for it."""
-    known = architecture(state.config["arch"])
+def _facts(state: Checkpoint, net: nn.Module) -> dict[str, Any]:
+    """What the card and the sidecar say of a checkpoint; no folder of data is needed for it."""
+    known = ARCHITECTURES[state.config["arch"]]
     return {
-        "id": model_id,
         "arch": state.config["arch"],
         "what": known.what,
         "summary": known.summary,
-        "sha256": sha256,
         "opset": OPSET,
         "license": LICENSE,
-        "parameters": known.parameters,
+        "parameters": sum(value.numel() for value in net.parameters()),
         "stride": known.stride,
-        "short_side": _short_side(state),
+        "short_side": state.config.get("short_side") or known.short_side,
         "field_of_view": known.field_of_view,
-        "parity": differences,
-        "recipe": {k: v for k, v in state.config.items() if k not in ("sets", "data")},
+        "recipe": {k: v for k, v in state.config.items() if k not in ("sets", "data", "notes")},
         "data": state.config["data"],
         "steps": state.step,
         "seconds": round(sum(entry["seconds"] for entry in state.history), 1),
         "history": state.history[-1:],
         "run": state.run,
-        "scores": ours,
-        "others": others,
-        "notes": list(notes),
     }
 
 
 def sidecar(facts: dict[str, Any]) -> dict[str, Any]:
     """The contents of `<id>.json`; without an `input` policy: native, the C extractor's colour."""
     names = [entry["name"] for entry in facts["data"]]
-    side = facts["short_side"]
+    recipe, side = facts["recipe"], facts["short_side"]
     policy = {"short_side": side, "multiple": facts["stride"], "color": "auto"}
-    hidden = ("model", "sha256", "worst")
+    learnt = ""
+    if recipe.get("family") == "distilled":
+        learnt = f"Learnt from {recipe['teacher']['what']}. "
+    elif recipe.get("family") == "gaze":
+        learnt = "Learnt from eye fixations. "
     return {
         "id": facts["id"],
-        "description": f"{_learnt(facts['recipe'])}Student {facts['arch']}: "
-        f"{facts['parameters']:,} parameters, {facts['summary']}. Trained on {', '.join(names)}.",
+        "description": f"{learnt}Student {facts['arch']}: {facts['parameters']:,} parameters, "
+        f"{facts['summary']}. Trained on {', '.join(names)}.",
         "stride": facts["stride"],
         "parameters": facts["parameters"],
         **({} if side is None else {"input": policy}),
         "trained_on": names,
-        "scores": [{k: v for k, v in row.items() if k not in hidden} for row in facts["scores"]],
+        "scores": [recorded_score(row) for row in facts["scores"]],
     }
-
-
-def _learnt(recipe: dict[str, Any]) -> str:
-    """What a model of attention learnt from, as a sentence; empty for one of objects."""
-    if recipe.get("family") == "distilled":
-        return f"Learnt from {recipe['teacher']['what']}. "
-    return "Learnt from eye fixations. " if recipe.get("family") == "gaze" else ""
 
 
 def _split_scores(
@@ -256,7 +205,6 @@ def export_student(
     evaluations: Sequence[dict[str, Any]] = (),
     status: str = "production",
     default: bool = False,
-    notes: Sequence[str] = (),
 ) -> Exported:
     """Write `<id>.onnx`, `<id>.json`, `<id>.training.json`, `<id>.md` and the registry's entry.
 
@@ -267,7 +215,6 @@ def export_student(
         out: folder, made where it is missing.
         evaluations: documents of `evaluate --json` with this model's rows.
         default: make it the registry's default, if its scores allow it.
-        notes: sentences for the card's part on data.
     Raises:
         ModelError: if PyTorch and ONNX Runtime differ, or an operator is not allowed; nothing
             is written then.
@@ -276,22 +223,22 @@ def export_student(
     """
     if state.step == 0:
         raise InputError("The checkpoint holds no finished step; train first.")
+    net = _trained_net(state)
     make_folder(out)
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / f"{model_id}.onnx"
-        to_onnx(trained_net(state), draft)
-        session = Session(load_model(str(draft)), device="cpu")
-        differences = parity(state, session)
-        far = {size: value for size, value in differences.items() if not value <= PARITY_LIMIT}
-        if far:
-            listed = ", ".join(f"{value:.1e} at {size}" for size, value in far.items())
-            raise ModelError(
-                f"PyTorch and ONNX Runtime differ by more than {PARITY_LIMIT:.0e}: {listed}. "
-                "Nothing was written."
-            )
-        content, sha256 = draft.read_bytes(), sha256_of(draft)
+    known = _facts(state, net)
+    stride, short_side = known["stride"], known["short_side"]
+    content, differences = _checked_onnx(net, model_id, stride, short_side)
+    sha256 = hashlib.sha256(content).hexdigest()
     ours, others = _split_scores(evaluations, sha256)
-    facts = _facts(state, model_id, sha256, differences, ours, others, notes)
+    facts = {
+        "id": model_id,
+        **known,
+        "sha256": sha256,
+        "parity": differences,
+        "scores": ours,
+        "others": others,
+        "notes": list(state.config.get("notes", ())),
+    }
     refused = _refused(state)
     entry = {
         "id": model_id,
@@ -304,15 +251,50 @@ def export_student(
         "status": status,
         "family": state.config.get("family", "salient-object"),
     }
-    contents: tuple[str | bytes, ...] = (
-        json.dumps(sidecar(facts), indent=1) + "\n",
-        json.dumps(facts, indent=1) + "\n",
-        card(facts),
-        content,
-    )
-    files = dict(zip(ENDINGS, contents, strict=True))
+    files: dict[str, str | bytes] = {
+        ".json": json.dumps(sidecar(facts), indent=1) + "\n",
+        TRAINING: json.dumps(facts, indent=1) + "\n",
+        ".md": card(facts),
+        ".onnx": content,
+    }
     _publish(out, entry, files, default and refused is None)
     return Exported(out / f"{model_id}.onnx", sha256, differences, refused)
+
+
+def _checked_onnx(
+    net: nn.Module, name: str, stride: int, short_side: int | None
+) -> tuple[bytes, dict[str, float]]:
+    """The ONNX file of a network.
+
+    Returns:
+        the file, and of each of PARITY_SIZES, brought to the model's short side where it has one
+        and rounded up to its stride, "HxW" to the largest difference between PyTorch (BatchNorm
+        not folded) and ONNX Runtime, float32.
+    Raises:
+        ModelError: if a difference is too large, or an operator is not allowed.
+    """
+    rng = np.random.default_rng(0)
+    differences = {}
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / f"{name}.onnx"
+        to_onnx(net, draft)
+        session = Session(load_model(str(draft)), device="cpu")
+        for size in PARITY_SIZES:
+            scale = 1.0 if short_side is None else short_side / min(size)
+            height, width = (stride * math.ceil(round(side * scale) / stride) for side in size)
+            picture = rng.standard_normal((1, 3, height, width), np.float32)
+            with torch.no_grad():
+                expected = net(torch.from_numpy(picture)).numpy()
+            apart = float(np.abs(session.run(picture) - expected).max())
+            differences[f"{height}x{width}"] = apart
+        content = draft.read_bytes()
+    far = [f"{v:.1e} at {size}" for size, v in differences.items() if not v <= PARITY_LIMIT]
+    if far:
+        raise ModelError(
+            f"PyTorch and ONNX Runtime differ by more than {PARITY_LIMIT:.0e}: {', '.join(far)}. "
+            "Nothing was written."
+        )
+    return content, differences
 
 
 def _publish(
@@ -324,7 +306,10 @@ def _publish(
     registry is pointed at those in one rename, and then the plain names are rewritten.
     """
     registry = folder / REGISTRY
-    known = _read_registry(registry, entry["id"])
+    known: dict[str, Any] = {"schema_version": 1, "default": entry["id"], "models": []}
+    if registry.exists():
+        read_registry(folder)  # refuses one that is damaged
+        known = json.loads(registry.read_text("utf-8"))
     plain, spare = entry["id"], entry["id"] + SPARE
     used = {model["onnx"] for model in known["models"]}
 
@@ -341,20 +326,3 @@ def _publish(
         point_at(stem)
     for ending in files:
         (folder / f"{spare}{ending}").unlink(missing_ok=True)
-
-
-def _read_registry(path: Path, model_id: str) -> dict[str, Any]:
-    """The registry of a folder; an empty one where there is none.
-
-    Raises:
-        ModelError: if it is there and cannot be read.
-    """
-    if not path.exists():
-        return {"schema_version": 1, "default": model_id, "models": []}
-    try:
-        registry: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        for model in registry["models"]:
-            _ = model["id"], model["onnx"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} cannot be read as a registry ({error}).") from None
-    return registry

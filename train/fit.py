@@ -19,8 +19,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, save_checkpoint
 from train.device import World, choose_device, distributed, process_world
-from train.loss import bce_overlap, bce_similarity, disagreement
-from train.nets import architecture, build
+from train.loss import disagreement, map_loss
+from train.nets import ARCHITECTURES, build
 from train.nets.students import unfold_norms
 from train.pictures import Corpus, Picture
 from train.provenance import provenance
@@ -69,9 +69,11 @@ def held_out_scores(
         found = torch.sigmoid(net(x, logits=True)[..., :h, :w].float())
         found = F.interpolate(found, (height, width), mode="bilinear", align_corners=False)
         saliency = found[0, 0].cpu().numpy()
-        kind, score = ("cc", _correlation) if picture.mask is None else ("iou", _iou)
-        name = picture.pair.image.parent.parent.name
-        scores[kind].setdefault(name, []).append(score(saliency, picture))
+        if picture.mask is not None:
+            kind, score = "iou", _iou(saliency, picture.mask, picture.border)
+        else:
+            kind, score = "cc", correlation(saliency, np.asarray(picture.teacher, np.float32))
+        scores[kind].setdefault(picture.pair.image.parent.parent.name, []).append(score)
     net.train()
     return {
         kind: {name: float(np.mean(values)) for name, values in sets.items()}
@@ -79,17 +81,13 @@ def held_out_scores(
     }
 
 
-def _iou(saliency: np.ndarray, picture: Picture) -> float:
-    answer, truth = saliency >= 0.5, np.asarray(picture.mask) > 127
-    if picture.border is not None:
-        counted = np.asarray(picture.border) > 0
+def _iou(saliency: np.ndarray, mask: Image.Image, border: Image.Image | None) -> float:
+    answer, truth = saliency >= 0.5, np.asarray(mask) > 127
+    if border is not None:
+        counted = np.asarray(border) > 0
         truth, answer = truth & counted, answer & counted
     union = np.count_nonzero(truth | answer)
     return np.count_nonzero(truth & answer) / union if union else 1.0
-
-
-def _correlation(saliency: np.ndarray, picture: Picture) -> float:
-    return correlation(saliency, np.asarray(picture.teacher, np.float32))
 
 
 def learning_rate(fit: Fit, step: int) -> float:
@@ -139,36 +137,6 @@ def _optimizer(fit: Fit, net: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=fit.lr)
 
 
-def _refuse_other_options(saved: dict[str, Any], now: dict[str, Any], step: int) -> None:
-    """Refuse to resume under options that lead to other weights.
-
-    The number of steps, the stages and the cool-down may change while the learning rate is still
-    constant, since they affect later steps only.
-
-    Raises:
-        UsageError: listing every difference.
-    """
-    free = {"save_every", "threads"}
-    fits = saved["fit"], now["fit"]
-    if all(f["schedule"] == "hold" and step <= f["steps"] - f["cooldown"] for f in fits):
-        free |= {"steps", "cooldown", "stages"}
-    comparable = [
-        _without_prose({**config, "fit": {k: v for k, v in config["fit"].items() if k not in free}})
-        for config in (saved, now)
-    ]
-    refuse_other_options(*comparable)
-
-
-def _without_prose(value: Any) -> Any:
-    """Options without what only the card and the registry say."""
-    if isinstance(value, dict):
-        said = ("what", "licence", "family")
-        return {k: _without_prose(v) for k, v in value.items() if k not in said}
-    if isinstance(value, list | tuple):
-        return [_without_prose(each) for each in value]
-    return value
-
-
 def _loss(
     fit: Fit, net: nn.Module, planes: np.ndarray, twins: np.ndarray | None, device: torch.device
 ) -> torch.Tensor:
@@ -176,17 +144,14 @@ def _loss(
     pictures = planes[..., :3] if twins is None else np.concatenate([planes[..., :3], twins])
     logits = net(normalise(np.ascontiguousarray(pictures), device), logits=True)
 
-    def wrong(maps: torch.Tensor) -> torch.Tensor:
-        if fit.loss == "cc_kl":
-            return bce_similarity(maps, labels[:, :1], labels[:, 1:], fit.overlap)
-        return bce_overlap(
-            maps, labels[:, :1], labels[:, 1:], fit.loss, fit.overlap, fit.mean_error
-        )
-
+    target, weight = labels[:, :1], labels[:, 1:]
+    shown = logits.chunk(1 if twins is None else 2)
+    losses = [
+        map_loss(maps, target, weight, fit.loss, fit.overlap, fit.mean_error) for maps in shown
+    ]
     if twins is None:
-        return wrong(logits)
-    clear, coded = logits.chunk(2)
-    return (wrong(clear) + wrong(coded)) / 2 + fit.consistency * disagreement(clear, coded)
+        return losses[0]
+    return (losses[0] + losses[1]) / 2 + fit.consistency * disagreement(*shown)
 
 
 def fit(
@@ -218,7 +183,7 @@ def fit(
     device = choose_device(device_name, world)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    known = architecture(recipe.arch)
+    known = ARCHITECTURES[recipe.arch]
     net = build(recipe.arch).to(device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if init is not None:
@@ -226,17 +191,16 @@ def fit(
     average = copy.deepcopy(net) if options.ema else None
     adam = _optimizer(options, net)
     config = {**recipe.options(), "data": corpus.facts}
+    state = Checkpoint(config, 0, net.state_dict(), adam.state_dict())
     if path.exists():
         state = load_checkpoint(path)
-        _refuse_other_options(state.config, config, state.step)
-        state.config = config
+        refuse_other_options(state, config)
         net.load_state_dict(state.model)
         adam.load_state_dict(state.optimizer)
         if average is not None and state.average is not None:
             average.load_state_dict(state.average)
         say(f"Resuming from step {state.step:,} of {options.steps:,}.")
-    else:
-        state = Checkpoint(config, 0, net.state_dict(), adam.state_dict())
+        state.config = config
     samples = Samples(corpus, options, known.stride)
     if init is not None and not path.exists():
         unfold_norms(net, normalise(samples.draw(0)[0][..., :3].copy(), device))
@@ -245,18 +209,17 @@ def fit(
         model = DistributedDataParallel(net) if world.size > 1 else net
         net.train()
         losses: list[float] = []
-        started, shown = time.monotonic(), 0
+        started = time.monotonic()
         steps = range(state.step, options.steps)
         for step, (planes, twins) in zip(steps, _batches(samples, steps, world), strict=True):
             rate = learning_rate(options, step)
             for group in adam.param_groups:
                 group["lr"] = rate
-            loss = _loss(options, model, planes, twins, device)
+            step_loss = _loss(options, model, planes, twins, device)
             adam.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
+            torch.autograd.backward(step_loss)
             norm = nn.utils.clip_grad_norm_(net.parameters(), options.clip or math.inf).item()
-            losses.append(loss.item())
-            shown += len(planes)
+            losses.append(step_loss.item())
             if not (math.isfinite(losses[-1]) and math.isfinite(norm)):
                 raise InputError(
                     f"The loss ({losses[-1]}) or its gradient ({norm}) is not finite in step "
@@ -269,23 +232,25 @@ def fit(
             if done % options.save_every and done < options.steps:
                 continue
             answer = net if average is None else average
-            found = held_out_scores(answer, corpus.held, side, device, known.stride)
-            seconds = time.monotonic() - started
-            state.step, state.model, state.optimizer = done, net.state_dict(), adam.state_dict()
-            state.average = None if average is None else average.state_dict()
-            state.run = {"device": str(device), **provenance()}
-            facts = {"loss": float(np.mean(losses)), "lr": rate, "seconds": seconds}
-            state.history.append({"step": done, **facts, **found})
+            held = held_out_scores(answer, corpus.held, side, device, known.stride)
+            loss, seconds = float(np.mean(losses)), time.monotonic() - started
+            facts = {"step": done, "loss": loss, "lr": rate, "seconds": seconds}
+            state = Checkpoint(
+                config,
+                done,
+                net.state_dict(),
+                adam.state_dict(),
+                None if average is None else average.state_dict(),
+                [*state.history, {**facts, **held}],
+                {"device": str(device), **provenance()},
+            )
             if world.rank == 0:
                 save_checkpoint(state, path)
-            listed = ", ".join(
-                f"{kind} {name} {value:.3f}"
-                for kind, sets in found.items()
-                for name, value in sets.items()
-            )
+            listed = [f"{kind} {name} {v:.3f}" for kind in held for name, v in held[kind].items()]
             say(
-                f"step {done:,} of {options.steps:,}: loss {facts['loss']:.4f}, "
-                f"{shown / seconds:.1f} samples a second; kept out: {listed}"
+                f"step {done:,} of {options.steps:,}: loss {loss:.4f}, "
+                f"{len(losses) * options.batch / seconds:.1f} samples a second; "
+                f"kept out: {', '.join(listed)}"
             )
-            losses, started, shown = [], time.monotonic(), 0
+            losses, started = [], time.monotonic()
     return state

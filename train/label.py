@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from train.data import images_in, open_image, read_rgb
+from train.data import images_in, read_rgb
+from train.evaluate.gaze import ClassicModel
 from train.evaluate.predict import Predictor, resize_map
 from train.maps import maps_in, read_map
-from train.output import Progress, check_outputs, make_folder, silent
-from vmafsal.errors import InputError, ModelError, UsageError
+from train.output import check_outputs, make_folder, track
+from vmafsal.errors import InputError, UsageError
 from vmafsal.files import write_whole
+from vmafsal.maps.png import encode_png
 from vmafsal.models.model import load_model
 
-__all__ = ["LabelSource", "label", "open_teacher", "teacher_files"]
-
-RECORD = "labels.json"
+__all__ = ["LabelSource", "label", "open_teacher"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,7 @@ class LabelSource:
     """Where labels come from."""
 
     facts: dict[str, Any]
-    """What the labels depend on, as `labels.json` holds it."""
-    sha256: str | None
-    """Of the teacher's ONNX file; None for maps made elsewhere."""
+    """What the labels depend on, as `labels.json` holds it; `sha256` of a network's file."""
     reads: tuple[Path, ...]
     """Files and folders, none of which a label may replace."""
     answer: Callable[[Path], NDArray[np.float32] | None]
@@ -57,41 +54,24 @@ def open_teacher(source: str, threads: int = 1) -> LabelSource:
     kind, _, where = source.partition(":")
     if kind == "onnx" and where:
         model = load_model(where)
-        predictor = Predictor(model, threads=threads)
-        facts = {"teacher": model.path.name, "sha256": model.sha256, "size": predictor.runs_at}
-        return LabelSource(facts, model.sha256, model.files, lambda path: predictor(read_rgb(path)))
+        network = Predictor(model, threads=threads)
+        facts = {"teacher": model.path.name, "sha256": model.sha256, "size": network.runs_at}
+        return LabelSource(facts, model.files, lambda path: network(read_rgb(path)))
     if kind == "maps" and where:
-        maps = maps_in(Path(where), "--teacher maps:DIR")
-
-        def look_up(path: Path) -> NDArray[np.float32] | None:
-            return read_map(maps[path.stem]) if path.stem in maps else None
-
         folder = Path(where)
-        return LabelSource({"maps": str(folder.resolve())}, None, (folder,), look_up)
+        maps = maps_in(folder, "--teacher maps:DIR")
+        facts = {"maps": str(folder.resolve())}
+        return LabelSource(
+            facts, (folder,), lambda path: read_map(maps[path.stem]) if path.stem in maps else None
+        )
     if kind == "classic" and where:
-        from train.teachers import TEACHERS, load_teacher, teach
-
-        load_teacher(where)
-        facts = {"teacher": where, "short_side": TEACHERS[where].short_side}
-        return LabelSource(facts, None, (), lambda path: teach(where, open_image(path, "RGB")))
+        classic = ClassicModel(where)
+        facts = {"teacher": where, "short_side": classic.runs_at}
+        return LabelSource(facts, (), lambda path: classic(read_rgb(path)))
     raise UsageError(f"--teacher {source}: give onnx:FILE, onnx:ID, maps:DIR or classic:NAME.")
 
 
-def teacher_files(source: str) -> list[Path]:
-    """The files, or the folder, that a teacher is read from; none where it cannot be loaded.
-
-    Args:
-        source: as open_teacher takes it.
-    """
-    kind, _, where = source.partition(":")
-    if kind == "maps":
-        return [Path(where)]
-    with suppress(ModelError):
-        return list(load_model(where).files) if kind == "onnx" else []
-    return []
-
-
-def label(teacher: LabelSource, images: Path, out: Path, progress: Progress = silent) -> int:
+def label(teacher: LabelSource, images: Path, out: Path) -> int:
     """Write `out/maps/<stem>.png` for every picture, and `out/labels.json` with the teacher.
 
     Existing labels are kept, so that an interrupted run can be resumed.
@@ -107,20 +87,23 @@ def label(teacher: LabelSource, images: Path, out: Path, progress: Progress = si
         OutputError: if a label would replace what is read, or cannot be written.
         ModelError: if the teacher cannot run.
     """
-    found = images_in(images) if images.is_dir() else {}
+    found = images_in(images)
     if not found:
         raise InputError(f"{images} holds no picture to label.")
-    record = out / RECORD
+    record = out / "labels.json"
     targets = {stem: out / "maps" / f"{stem}.png" for stem in found}
     inputs = [images, *found.values(), *teacher.reads]
     check_outputs([record, *targets.values()], inputs, makes_folders=True)
     make_folder(out / "maps")
-    if record.exists() and _recorded(record) != teacher.facts:
+    recorded = None
+    with suppress(OSError, ValueError):
+        recorded = json.loads(record.read_text("utf-8"))
+    if record.exists() and recorded != teacher.facts:
         raise UsageError(f"{out} holds the labels of another teacher; choose another folder.")
     write_whole(record, json.dumps(teacher.facts, indent=2) + "\n")
     count = 0
-    for done, (stem, path) in enumerate(found.items(), 1):
-        target = targets[stem]
+    for path in track(list(found.values()), f"labelling {out.name}"):
+        target = targets[path.stem]
         if not target.exists():
             saliency = teacher.answer(path)
             if saliency is None:
@@ -128,17 +111,6 @@ def label(teacher: LabelSource, images: Path, out: Path, progress: Progress = si
             with Image.open(path) as picture:
                 width, height = picture.size
             pixels = np.round(255.0 * resize_map(saliency, height, width)).astype(np.uint8)
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, format="PNG")
-            write_whole(target, buffer.getvalue())
+            write_whole(target, encode_png(pixels))
         count += 1
-        progress(f"labelling {out.name}", done, len(found))
     return count
-
-
-def _recorded(record: Path) -> Any:
-    """The facts of the teacher of a folder's labels; None where they cannot be read."""
-    try:
-        return json.loads(record.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None

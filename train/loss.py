@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-__all__ = ["bce_overlap", "bce_similarity", "disagreement"]
+__all__ = ["disagreement", "map_loss"]
 
 DIMS = (1, 2, 3)
 EPSILON = 1e-7
 
 
-def bce_overlap(
+def map_loss(
     logits: torch.Tensor,
     target: torch.Tensor,
     weight: torch.Tensor,
@@ -19,68 +19,54 @@ def bce_overlap(
     overlap: float = 1.0,
     mean_error: float = 0.0,
 ) -> torch.Tensor:
-    """BCE + `overlap` · (1 - Dice or soft IoU) + `mean_error` · |difference of the means|.
+    """BCE + `overlap` · term + `mean_error` · |difference of the means|.
 
-    Each term is computed for each image and averaged over the batch.
+    The term is 1 - Dice, 1 - soft IoU, or 1 - CC + KL, which compares the shapes of two maps of
+    saliency; BCE holds their scale. Each is computed for each image and averaged over the batch.
 
     Args:
         logits: float [N, 1, H, W], before the sigmoid.
         target: float [N, 1, H, W] in [0, 1]; soft labels are taken as they are.
         weight: float [N, 1, H, W] in [0, 1]; 0 leaves a pixel out of every term.
-        kind: dice or iou.
+        kind: dice, iou or cc_kl.
         mean_error: weight of the error of saliency_mean, the number that the model is used for.
     Returns:
         float32 scalar. An image without a weighted pixel adds nothing to BCE.
     Source: Dice as in Milletari, Navab, Ahmadi, "V-Net" (3DV 2016); soft IoU as in Rahman, Wang,
         "Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation" (ISVC
-        2016); both with 1 added above and below so that an empty label has a gradient.
+        2016); both with 1 added above and below so that an empty label has a gradient. CC and KL
+        as in Bylinskii, Judd, Oliva, Torralba, Durand, "What do different evaluation metrics tell
+        us about saliency models?" (TPAMI 2019).
     """
     logits, target, weight = logits.float(), target.float(), weight.float()
     pixels = weight.sum(DIMS).clamp(min=1.0)
     bce = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
-    p = weight * torch.sigmoid(logits)
-    target = weight * target
-    found, wanted, both = p.sum(DIMS), target.sum(DIMS), (p * target).sum(DIMS)
+    p, q = weight * torch.sigmoid(logits), weight * target
+    found, wanted, both = p.sum(DIMS), q.sum(DIMS), (p * q).sum(DIMS)
     if kind == "iou":
-        agreement = (both + 1.0) / (found + wanted - both + 1.0)
+        term = 1.0 - (both + 1.0) / (found + wanted - both + 1.0)
+    elif kind == "dice":
+        term = 1.0 - (2.0 * both + 1.0) / (found + wanted + 1.0)
     else:
-        agreement = (2.0 * both + 1.0) / (found + wanted + 1.0)
-    loss = bce.sum(DIMS) / pixels + overlap * (1.0 - agreement)
+        term = 1.0 - _correlation(p, q, weight) + _divergence(p, q)
+    loss = bce.sum(DIMS) / pixels + overlap * term
     if mean_error:
         loss = loss + mean_error * ((found - wanted) / pixels).abs()
     return loss.mean()
 
 
-def bce_similarity(
-    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, similarity: float = 1.0
-) -> torch.Tensor:
-    """BCE + `similarity` · (1 - CC + KL), for labels that are maps of saliency and not masks.
-
-    CC and KL compare the shapes of two maps; BCE holds the scale, so that the mean of the map is
-    the mean of the label.
-
-    Args:
-        logits: float [N, 1, H, W], before the sigmoid.
-        target: float [N, 1, H, W] in [0, 1].
-        weight: float [N, 1, H, W] in [0, 1]; 0 leaves a pixel out of every term.
-    Returns:
-        float32 scalar; each term is computed for each image and averaged over the batch.
-    Source: CC and KL as in Bylinskii, Judd, Oliva, Torralba, Durand, "What do different evaluation
-        metrics tell us about saliency models?" (TPAMI 2019).
-    """
-    logits, target, weight = logits.float(), target.float(), weight.float()
+def _correlation(p: torch.Tensor, q: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     pixels = weight.sum(DIMS, keepdim=True).clamp(min=1.0)
-    bce = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
-    p, q = weight * torch.sigmoid(logits), weight * target
-    apart_p = weight * (p - p.sum(DIMS, keepdim=True) / pixels)
-    apart_q = weight * (q - q.sum(DIMS, keepdim=True) / pixels)
-    product = (apart_p.square().sum(DIMS) * apart_q.square().sum(DIMS)).clamp(min=EPSILON)
-    correlation = (apart_p * apart_q).sum(DIMS) / product.sqrt()
+    p = weight * (p - p.sum(DIMS, keepdim=True) / pixels)
+    q = weight * (q - q.sum(DIMS, keepdim=True) / pixels)
+    product = (p.square().sum(DIMS) * q.square().sum(DIMS)).clamp(min=EPSILON)
+    return (p * q).sum(DIMS) / product.sqrt()
+
+
+def _divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     p = p / p.sum(DIMS, keepdim=True).clamp(min=EPSILON)
     q = q / q.sum(DIMS, keepdim=True).clamp(min=EPSILON)
-    divergence = (q * torch.log(EPSILON + q / (p + EPSILON))).sum(DIMS)
-    per_image = bce.sum(DIMS) / pixels.flatten() + similarity * (1.0 - correlation + divergence)
-    return per_image.mean()
+    return (q * torch.log(EPSILON + q / (p + EPSILON))).sum(DIMS)
 
 
 def disagreement(logits: torch.Tensor, twins: torch.Tensor) -> torch.Tensor:

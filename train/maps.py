@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from train.data import BORDER
+from train.data import BORDER, Pair
 from vmafsal.errors import InputError
 
-__all__ = ["MAP_ENDINGS", "MapPair", "maps_in", "pair_maps", "read_map", "read_mask"]
+__all__ = ["maps_in", "pair_maps", "read_map", "read_mask"]
 
 MAP_ENDINGS = (".npy", ".pgm", ".png")
 
 
-@dataclass(frozen=True, slots=True)
-class MapPair:
-    """A map and the mask it is evaluated on."""
-
-    stem: str
-    saliency: Path
-    mask: Path
-
-
-def maps_in(folder: Path, option: str) -> dict[str, Path]:
+def maps_in(folder: Path, option: str, endings: tuple[str, ...] = MAP_ENDINGS) -> dict[str, Path]:
     """The maps of a folder by their stems.
 
     Args:
         option: of the command line, for the error.
+        endings: of the files to look for.
     Raises:
         InputError: if it is no folder, or a stem occurs twice.
     """
@@ -39,7 +30,7 @@ def maps_in(folder: Path, option: str) -> dict[str, Path]:
         raise InputError(f"{folder} is no folder. Check {option}.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in MAP_ENDINGS or path.name.startswith("."):
+        if path.suffix.lower() not in endings or path.name.startswith("."):
             continue
         if path.stem in found:
             raise InputError(
@@ -50,13 +41,14 @@ def maps_in(folder: Path, option: str) -> dict[str, Path]:
     return found
 
 
-def pair_maps(saliency_folder: Path, mask_folder: Path) -> tuple[list[MapPair], list[str]]:
+def pair_maps(saliency_folder: Path, mask_folder: Path) -> tuple[list[Pair], list[str]]:
     """Match maps and masks by stem.
 
     Args:
         saliency_folder, mask_folder: with .npy, .pgm and .png files.
     Returns:
-        the pairs by stem, and a sentence for each file without a partner.
+        the pairs by stem, a map in the place of each picture, and a sentence for each file without
+        a partner.
     Raises:
         InputError: if a folder is missing, a stem occurs twice, or nothing matches.
     """
@@ -69,7 +61,7 @@ def pair_maps(saliency_folder: Path, mask_folder: Path) -> tuple[list[MapPair], 
         )
     alone = [f"{maps[stem]} has no mask." for stem in sorted(maps.keys() - masks.keys())]
     alone += [f"{masks[stem]} has no map." for stem in sorted(masks.keys() - maps.keys())]
-    return [MapPair(stem, maps[stem], masks[stem]) for stem in shared], alone
+    return [Pair(maps[stem], masks[stem]) for stem in shared], alone
 
 
 def read_map(path: Path) -> NDArray[np.float32]:
@@ -83,9 +75,7 @@ def read_map(path: Path) -> NDArray[np.float32]:
         InputError: if it cannot be read, is no single plane, or leaves [0, 1].
     """
     samples, maximum = _read(path)
-    if maximum:
-        return (samples / np.float64(maximum)).astype(np.float32)
-    saliency = samples.astype(np.float32)
+    saliency = (samples / np.float64(maximum)).astype(np.float32)
     # Written so that a NaN fails it too.
     if not (saliency.min() >= 0.0 and saliency.max() <= 1.0):
         raise InputError(
@@ -108,45 +98,35 @@ def read_mask(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
         InputError: as read_map, or if it is border all over.
     """
     samples, maximum = _read(path)
-    if maximum == 255:
-        border = samples == BORDER
-        if border.all():
-            raise InputError(f"{path} is border all over: no pixel of it counts.")
-        return samples > BORDER, ~border if border.any() else None
-    return samples > (maximum or 1) / 2, None
+    if maximum != 255:
+        return samples > maximum / 2, None
+    border = samples == BORDER
+    if border.all():
+        raise InputError(f"{path} is border all over: no pixel of it counts.")
+    return samples > BORDER, ~border if border.any() else None
 
 
 def _read(path: Path) -> tuple[NDArray[Any], int]:
-    """Samples [H, W] and the value that means 1; 0 for floats, which are not scaled."""
+    """Samples [H, W] and the value that means 1."""
     try:
-        samples, maximum = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)
+        if path.suffix.lower() == ".npy":
+            samples = np.load(path, allow_pickle=False)
+            if not isinstance(samples, np.ndarray):
+                raise ValueError("it is an archive of arrays")
+        else:
+            with Image.open(path) as picture:
+                # 16-bit grey; Pillow scales the samples of a PGM with another maximum to 65535.
+                deep = picture.mode.startswith("I")
+                samples = np.asarray(picture if deep else picture.convert("L"))
+                samples = samples.astype(np.uint16 if deep else np.uint8)
+        if samples.dtype.kind not in "bfu":
+            raise ValueError(f"its samples are {samples.dtype}; float, unsigned or bool is needed")
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a map: {error}.") from error
+    # Networks answer [1, 1, H, W] and [1, H, W]; the empty dimensions say nothing.
+    while samples.ndim > 2 and samples.shape[0] == 1:
+        samples = samples[0]
     if samples.ndim != 2 or not samples.size:
         shape = "x".join(map(str, samples.shape))
         raise InputError(f"{path} has the shape {shape}; a map is one plane of H x W.")
-    return samples, maximum
-
-
-def _read_npy(path: Path) -> tuple[NDArray[Any], int]:
-    array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray):
-        raise ValueError("it is an archive of arrays")
-    # Networks answer [1, 1, H, W] and [1, H, W]; the empty dimensions say nothing.
-    while array.ndim > 2 and array.shape[0] == 1:
-        array = array[0]
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8), 1
-    if array.dtype.kind == "u":
-        return array, int(np.iinfo(array.dtype).max)
-    if array.dtype.kind == "f":
-        return array, 0
-    raise ValueError(f"its samples are {array.dtype}; float, unsigned or bool is expected")
-
-
-def _read_picture(path: Path) -> tuple[NDArray[Any], int]:
-    with Image.open(path) as picture:
-        # 16-bit grey; Pillow scales the samples of a PGM with another maximum to 65535.
-        if picture.mode.startswith("I"):
-            return np.asarray(picture, np.int64), 65535
-        return np.asarray(picture.convert("L")), 255
+    return samples, int(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from vmafsal.errors import OutputError
 from vmafsal.files import FilesRead, check_destination
 
-__all__ = ["Progress", "check_outputs", "make_folder", "progress_bar", "silent"]
+__all__ = ["check_outputs", "make_folder", "track"]
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, of how many."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
+T = TypeVar("T")
 
 
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar for each thing that is being done, on a terminal; nothing anywhere else."""
+def track(items: Sequence[T], what: str) -> Iterable[T]:
+    """Go through items with a bar on a terminal, and without one anywhere else."""
     from rich.console import Console
-    from rich.progress import Progress as Bar
+    from rich.progress import track
 
     console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done)
-
-        yield show
+    return track(items, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def check_outputs(
@@ -53,20 +38,14 @@ def check_outputs(
     """
     listed = list(inputs)
     read, folders = FilesRead(listed), FilesRead(path for path in listed if path.is_dir())
-    for path in paths:
-        if path is None:
-            continue
+    for path in filter(None, paths):
         if path.parent.is_dir() or not makes_folders:
             check_destination(str(path))
-        if (folder := folders.find(path.parent)) is not None:
+        folder = folders.find(path.parent)
+        if found := folder or read.find(path):
             raise OutputError(
-                f"{path} would be written into {folder}, which this run reads: choose another "
-                "folder for the result."
-            )
-        if (found := read.find(path)) is not None:
-            raise OutputError(
-                f"{path} would replace {found}, which this run reads: choose another folder for "
-                "the result, or copy that file first."
+                f"{path} would {'be written into' if folder else 'replace'} {found}, which this "
+                "run reads: choose another folder for the result, or copy that file first."
             )
 
 

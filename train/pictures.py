@@ -10,27 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from train.data import (
-    BORDER,
-    UNREADABLE_SHARE,
-    Pair,
-    find_pictures,
-    kept_out,
-    open_image,
-    pairs_digest,
-)
+from train.data import UNREADABLE_SHARE, Pair, find_pictures, kept_out, open_image, pairs_digest
+from train.maps import read_mask
 from train.recipe import PictureSet, Recipe
 from vmafsal.errors import InputError
 
 __all__ = ["Corpus", "Picture", "load_corpus", "load_picture"]
 
-
 HELD = 50
 """About as many kept-out pictures of each set are evaluated at each checkpoint."""
-
-HALF_AGAIN = 3
-"""In halves: pictures are kept at 1.5 times the largest training side, so that crops keep their
-detail."""
 
 
 @dataclass(frozen=True)
@@ -74,29 +62,26 @@ def load_picture(pair: Pair, largest: int | None) -> Picture:
         InputError: if a file cannot be read, or the sizes differ.
     """
     image = open_image(pair.image, "RGB")
-    size = image.size
-    scale = 1.0 if largest is None else min(1.0, largest / min(size))
-    small = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    scale = 1.0 if largest is None else min(1.0, largest / min(image.size))
+    small = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+
+    def reduced(label: Image.Image, path: Path) -> Image.Image:
+        if label.size != image.size:
+            raise InputError(
+                f"{path} is {label.width}×{label.height}, but its picture is "
+                f"{image.width}×{image.height}."
+            )
+        return label.resize(small, Image.Resampling.BILINEAR)
+
     mask = teacher = border = None
     if pair.mask is not None:
-        values = np.asarray(_same_size(pair.mask, size))
-        mask = Image.fromarray(np.where(values > BORDER, 255, 0).astype(np.uint8))
-        mask = mask.resize(small, Image.Resampling.BILINEAR)
-        if (values == BORDER).any():
-            counts = Image.fromarray(np.where(values == BORDER, 0, 255).astype(np.uint8))
-            border = counts.resize(small, Image.Resampling.BILINEAR)
+        objects, valid = read_mask(pair.mask)
+        mask = reduced(Image.fromarray(np.uint8(255) * objects), pair.mask)
+        if valid is not None:
+            border = reduced(Image.fromarray(np.uint8(255) * valid), pair.mask)
     if pair.teacher is not None:
-        teacher = _same_size(pair.teacher, size).resize(small, Image.Resampling.BILINEAR)
+        teacher = reduced(open_image(pair.teacher, "L"), pair.teacher)
     return Picture(pair, image.resize(small, Image.Resampling.BILINEAR), mask, teacher, border)
-
-
-def _same_size(path: Path, size: tuple[int, int]) -> Image.Image:
-    label = open_image(path, "L")
-    if label.size != size:
-        raise InputError(
-            f"{path} is {label.width}×{label.height}, but its picture is {size[0]}×{size[1]}."
-        )
-    return label
 
 
 def _labelled(known: PictureSet, data: Path, labels: Path) -> list[Pair]:
@@ -112,10 +97,7 @@ def _labelled(known: PictureSet, data: Path, labels: Path) -> list[Pair]:
 
 
 def load_corpus(
-    recipe: Recipe,
-    data: Path,
-    labels: Path,
-    say: Callable[[str], None] = lambda _: None,
+    recipe: Recipe, data: Path, labels: Path, say: Callable[[str], None] = lambda _: None
 ) -> Corpus:
     """Find and decode the pictures of every set of a recipe; kept-out stems stay out.
 
@@ -126,7 +108,8 @@ def load_corpus(
     Raises:
         InputError: if no picture is left, or more than one in a hundred cannot be read.
     """
-    largest = max(HALF_AGAIN * side // 2 for stage in recipe.fit.stages for side in stage.sides)
+    # At 1.5 times the largest training side, so that crops keep their detail.
+    largest = max(3 * side // 2 for stage in recipe.fit.stages for side in stage.sides)
     pictures: list[Picture] = []
     held: list[Picture] = []
     weights: list[float] = []
@@ -134,12 +117,8 @@ def load_corpus(
     problems: list[str] = []
     for known in recipe.sets:
         pairs = _labelled(known, data, labels)
-        used = [p for p in pairs if not kept_out(p.stem, recipe.keep_out)]
-        measured = [
-            p
-            for p in pairs
-            if kept_out(p.stem, recipe.keep_out) and (recipe.fit.loss == "cc_kl" or p.mask)
-        ]
+        used = [p for p in pairs if not kept_out(p.stem)]
+        measured = [p for p in pairs if kept_out(p.stem) and (recipe.fit.loss == "cc_kl" or p.mask)]
         for pair in used:
             try:
                 pictures.append(load_picture(pair, largest))

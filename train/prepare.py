@@ -3,96 +3,184 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from train.archive import DUTS_TR, download, unpack
 from train.data import BORDER, Pair, find_pictures, open_image, orphans
-from train.output import Progress, check_outputs, progress_bar, silent
-from vmafsal.errors import InputError, UsageError
-from vmafsal.files import write_whole
+from train.output import check_outputs, make_folder, track
+from vmafsal.errors import InputError, OutputError, UsageError
+from vmafsal.files import output_error, sha256_of, write_whole
 
-__all__ = ["FolderCheck", "app", "check_folder"]
-
-
-@dataclass
-class FolderCheck:
-    """What was found in a folder of pictures and masks."""
-
-    root: str
-    pairs: int = 0
-    orphans: list[str] = field(default_factory=list)
-    """Images without a mask and masks without an image."""
-    unreadable: list[str] = field(default_factory=list)
-    """A sentence each."""
-    other_size: list[str] = field(default_factory=list)
-    """Pairs whose mask has another size than the image."""
-    ones: list[str] = field(default_factory=list)
-    """Masks of 0 and 1 where 0 and 255 are meant: they would read as empty."""
-    not_binary: list[str] = field(default_factory=list)
-    """Masks with other values than 0 and 255, which are cut at 128."""
-    trimaps: int = 0
-    """Masks of 0, 128 and 255: 128 is the border, which counts nowhere."""
-    empty: list[str] = field(default_factory=list)
-    """Masks without an object."""
-    full: list[str] = field(default_factory=list)
-    """Masks without background."""
-
-    @property
-    def usable(self) -> bool:
-        """False where files must be repaired before the folder is trained on or measured with."""
-        return not (self.unreadable or self.other_size or self.ones)
+__all__ = ["DUTS_TR", "Archive", "app", "check_folder", "download", "unpack"]
 
 
-def check_folder(root: Path, progress: Progress = silent) -> FolderCheck:
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip that is published somewhere, and what it must be."""
+
+    name: str
+    """Its top folder, and the stem of the zip."""
+    url: str
+    sha256: str
+    pairs: int
+    """Images with a mask in it."""
+
+
+DUTS_TR = Archive(
+    name="DUTS-TR",
+    url="https://saliencydetection.net/duts/download/DUTS-TR.zip",
+    sha256="ce61e023c8f59d022b4d46981cf16813b83d089242e6489a45630d83962ea058",
+    pairs=10_553,
+)
+"""Wang et al., "Learning to Detect Salient Objects with Image-Level Supervision", CVPR 2017."""
+
+
+def download(archive: Archive, folder: Path) -> Path:
+    """Fetch an archive, unless it is there already.
+
+    Args:
+        archive: what to fetch.
+        folder: where to; made if it is not there.
+    Returns:
+        path of the whole zip, whose sha256 is right.
+    Raises:
+        InputError: if the server cannot be reached, or its bytes are not the archive's; nothing
+            of them is left behind.
+        OutputError: if the disk has no room or cannot be written.
+    """
+    import pooch
+    from requests.exceptions import RequestException
+
+    name = f"{archive.name}.zip"
+    pooch.get_logger().setLevel("ERROR")
+    server = pooch.HTTPDownloader(timeout=60, headers={"Accept-Encoding": "identity"})
+    try:
+        pooch.retrieve(archive.url, f"sha256:{archive.sha256}", name, folder, downloader=server)
+    except RequestException as error:
+        raise InputError(
+            f"{archive.url} could not be fetched ({error}). Check the network, or fetch the zip "
+            "elsewhere and give it with --zip."
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{archive.url} is not {name}, whose sha256 is {archive.sha256}. Fetch the zip "
+            "elsewhere and give it with --zip."
+        ) from error
+    except OSError as error:
+        raise output_error(str(folder / name), error) from None
+    return folder / name
+
+
+def unpack(archive: Archive, zip_path: Path, folder: Path) -> Path:
+    """Unpack an archive: the target folder is whole or absent.
+
+    Args:
+        archive: what the zip must be; its sha256 is checked before it is opened.
+        folder: gets `<name>/` in it.
+    Returns:
+        `folder/<name>`, with images and masks in the DUTS layout.
+    Raises:
+        InputError: if it is another zip.
+        OutputError: if the target exists with something else in it, or the disk has no room.
+    """
+    target = folder / archive.name
+    if target.exists():
+        found = 0
+        with suppress(InputError):
+            found = len(find_pictures(target))
+        if found != archive.pairs:
+            raise OutputError(
+                f"{target} is there already, with {found:,} pairs where {archive.name} has "
+                f"{archive.pairs:,}. Move it away, or choose another --out."
+            )
+        return target
+    try:
+        digest = sha256_of(zip_path)
+    except OSError as error:
+        raise InputError(f"{zip_path} cannot be read: {error.strerror}. Check --zip.") from error
+    if digest != archive.sha256:
+        raise InputError(
+            f"{zip_path} is not {archive.name}.zip: its sha256 is {digest}, not {archive.sha256}. "
+            "Fetch it again."
+        )
+    make_folder(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staging:
+            with zipfile.ZipFile(zip_path) as bundle:
+                bundle.extractall(staging)
+            (Path(staging) / archive.name).replace(target)
+    except OSError as error:
+        raise output_error(str(target), error) from None
+    return target
+
+
+FINDINGS = {
+    "trimaps": "with trimaps (128 is a border, which counts nowhere)",
+    "orphans": "without a partner",
+    "unreadable": "unreadable",
+    "other_size": "mask of another size",
+    "ones": "masks of 0 and 1 (multiply them by 255)",
+    "not_binary": "masks with gray values (cut at 128)",
+    "empty": "masks without an object",
+    "full": "masks without background",
+}
+"""What is looked for in a folder."""
+TO_REPAIR = ("unreadable", "other_size", "ones")
+"""Findings that keep a folder from being trained on or measured with."""
+
+
+def check_folder(root: Path) -> dict[str, list[str]]:
     """Read every image and every mask of a folder.
 
     Args:
         root: in any layout that training reads, with masks.
+    Returns:
+        of each of FINDINGS the stems, files or sentences.
     Raises:
         InputError: if there is no such folder, layout, or picture with a mask.
     """
     pairs = find_pictures(root)
-    found = FolderCheck(root=str(root), pairs=len(pairs))
-    found.orphans = [path.relative_to(root).as_posix() for path in orphans(root)]
-    for number, pair in enumerate(pairs, 1):
-        _check_pair(pair, found)
-        progress("reading", number, len(pairs))
+    found: dict[str, list[str]] = {key: [] for key in FINDINGS}
+    found["orphans"] = [path.relative_to(root).as_posix() for path in orphans(root)]
+    for pair in track(pairs, "reading"):
+        for key, what in _findings(pair):
+            found[key].append(what)
     return found
 
 
-def _check_pair(pair: Pair, found: FolderCheck) -> None:
+def _findings(pair: Pair) -> Iterator[tuple[str, str]]:
     assert pair.mask is not None
+    size = None
     try:
-        image = open_image(pair.image, "RGB")
+        size = open_image(pair.image, "RGB").size
     except InputError as error:
-        found.unreadable.append(str(error))
-        image = None
+        yield "unreadable", str(error)
     try:
         mask = open_image(pair.mask, "L")
     except InputError as error:
-        found.unreadable.append(str(error))
+        yield "unreadable", str(error)
         return
-    if image is not None and image.size != mask.size:
-        found.other_size.append(
-            f"{pair.stem}: {image.width}x{image.height}, mask {mask.width}x{mask.height}"
-        )
-    label = np.asarray(mask)
-    values = set(np.flatnonzero(np.bincount(label.ravel(), minlength=256)).tolist())
-    if values == {0, BORDER, 255} or values == {BORDER, 255} or values == {0, BORDER}:
-        found.trimaps += 1
-    elif 1 in values and values <= {0, 1}:
-        found.ones.append(pair.stem)
+    if size is not None and size != mask.size:
+        yield "other_size", f"{pair.stem}: {size[0]}x{size[1]}, mask {mask.width}x{mask.height}"
+    values = {level for level, count in enumerate(mask.histogram()) if count}
+    if values > {BORDER} and values <= {0, BORDER, 255}:
+        yield "trimaps", pair.stem
+    elif values in ({1}, {0, 1}):
+        yield "ones", pair.stem
+        return
     elif not values <= {0, 255}:
-        found.not_binary.append(pair.stem)
-    if max(values) <= BORDER and pair.stem not in found.ones:
-        found.empty.append(pair.stem)
+        yield "not_binary", pair.stem
+    if max(values) <= BORDER:
+        yield "empty", pair.stem
     elif min(values) > BORDER:
-        found.full.append(pair.stem)
+        yield "full", pair.stem
 
 
 app = typer.Typer(
@@ -107,11 +195,8 @@ def duts(
     ] = None,
     fetch: Annotated[bool, typer.Option("--download", help="Fetch the zip.")] = False,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets DUTS-TR/ in it.")] = Path("data"),
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="A mirror; the zip must be the same.")
-    ] = None,
 ) -> None:
-    """Unpack DUTS-TR once its length and sha256 are right: 10,553 images and masks.
+    """Unpack DUTS-TR once its sha256 is right: 10,553 images and masks.
 
     DUTS is free for academic and research purposes; cite Wang et al., CVPR 2017.
 
@@ -123,12 +208,9 @@ def duts(
     """
     if (zip_path is None) == (not fetch):
         raise UsageError("Give either --zip FILE or --download.")
-    if url is not None and not fetch:
-        raise UsageError("--url goes with --download.")
-    with progress_bar() as progress:
-        if not (out / DUTS_TR.name).exists() and zip_path is None:
-            zip_path = download(DUTS_TR, out, url, progress)
-        target = unpack(DUTS_TR, zip_path or out / f"{DUTS_TR.name}.zip", out, progress)
+    if not (out / DUTS_TR.name).exists() and zip_path is None:
+        zip_path = download(DUTS_TR, out)
+    target = unpack(DUTS_TR, zip_path or out / f"{DUTS_TR.name}.zip", out)
     typer.echo(f"{target} holds {DUTS_TR.pairs:,} pairs.")
 
 
@@ -148,24 +230,17 @@ def check(
 
         python -m train prepare check data/DUTS-TR
     """
-    files = [path for pair in find_pictures(folder) for path in pair.files]
+    pairs = find_pictures(folder)
+    files = [path for pair in pairs for path in pair.files]
     check_outputs((json_path,), [*files, *orphans(folder), *{path.parent for path in files}])
-    with progress_bar() as progress:
-        found = check_folder(folder, progress)
+    found = check_folder(folder)
     if json_path is not None:
-        write_whole(json_path, json.dumps(asdict(found), indent=2) + "\n")
-    typer.echo(f"{folder}: {found.pairs:,} pairs, {found.trimaps:,} with trimaps")
-    for title, names in (
-        ("without a partner", found.orphans),
-        ("unreadable", found.unreadable),
-        ("mask of another size", found.other_size),
-        ("masks of 0 and 1 (multiply them by 255)", found.ones),
-        ("masks with gray values (cut at 128)", found.not_binary),
-        ("masks without an object", found.empty),
-        ("masks without background", found.full),
-    ):
+        document = {"root": str(folder), "pairs": len(pairs), **found}
+        write_whole(json_path, json.dumps(document, indent=2) + "\n")
+    typer.echo(f"{folder}: {len(pairs):,} pairs")
+    for key, names in found.items():
         if names:
             more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-            typer.echo(f"  {len(names):,} {title}: {', '.join(names[:5])}{more}")
-    if not found.usable:
+            typer.echo(f"  {len(names):,} {FINDINGS[key]}: {', '.join(names[:5])}{more}")
+    if any(found[key] for key in TO_REPAIR):
         raise typer.Exit(1)

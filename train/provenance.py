@@ -6,6 +6,7 @@ import platform
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,41 +18,20 @@ PACKAGES = ("torch", "numpy", "pillow", "onnx", "onnxruntime", "onnxruntime-gpu"
 
 def git_commit() -> str | None:
     """The commit of this checkout, with `-dirty` where tracked files differ; None outside git."""
-    here = Path(__file__).resolve().parent
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "-C", str(here), "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + ("-dirty" if changed else "")
+    describe = ["describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    with suppress(OSError, subprocess.CalledProcessError):
+        command = ["git", "-C", str(Path(__file__).resolve().parent), *describe]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return None
 
 
 def cpu_model() -> str:
     """The CPU's name, as the system gives it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    with suppress(OSError):
+        found = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"), re.M)
+        if found:
+            return found[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def without_folders(argument: str) -> str:
@@ -65,7 +45,10 @@ def without_folders(argument: str) -> str:
 
 def provenance() -> dict[str, Any]:
     """Command line without its folders, commit, versions and machine of this process."""
-    versions = {p: v for p in PACKAGES if (v := _version(p)) is not None}
+    versions = {}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
     return {
         "command": ["python", "-m", "train", *map(without_folders, sys.argv[1:])],
         "git_commit": git_commit(),

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from vmafsal.errors import InputError, UsageError
 from vmafsal.models.registry import FAMILIES
 
-__all__ = [
-    "Calibration",
-    "Evaluation",
-    "Fit",
-    "Init",
-    "PictureSet",
-    "Recipe",
-    "Stage",
-    "Teacher",
-    "read_recipe",
-    "recipe_files",
-]
+__all__ = ["Fit", "PictureSet", "Recipe", "Stage", "read_recipe"]
 
-SCHEDULES = ("cosine", "hold")
-LABELS = ("masks", "teacher", "both", "maps")
-LOSSES = ("dice", "iou", "cc_kl")
-TRUTHS = ("masks", "teacher", "maps")
+STRICT = ConfigDict(extra="forbid")
 SETS = "sets.toml"
 """Beside the recipes: what each set is, and its licence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class PictureSet:
     """One set of pictures."""
 
@@ -39,7 +28,7 @@ class PictureSet:
     """Its folder below --data."""
     weight: float = 1.0
     """How often a picture of it is drawn, beside those of the other sets."""
-    labels: str = "both"
+    labels: Literal["masks", "teacher", "both", "maps"] = "both"
     """masks, teacher, both where a picture has both, or maps: the set's own, of where people
     looked."""
     what: str = ""
@@ -47,7 +36,7 @@ class PictureSet:
     licence: str = "none stated"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Teacher:
     """The model whose maps are the labels of pictures without masks."""
 
@@ -64,7 +53,7 @@ class Teacher:
         return Path(self.source.partition(":")[2]).stem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Init:
     """The weights that a run begins with."""
 
@@ -74,7 +63,7 @@ class Init:
     """Where they come from; for the card."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Calibration:
     """A change of the finished model's logits z to scale · (z - shift), part of its last layer."""
 
@@ -82,27 +71,27 @@ class Calibration:
     shift: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Stage:
     """A part of the run with its own picture sizes."""
 
     until: float
     """Share of all steps at which the stage ends."""
-    sides: tuple[int, ...]
+    sides: Annotated[tuple[int, ...], Field(min_length=1)]
     """Short sides in pixels; each step draws one."""
     twins: float = 0.0
     """Share of steps that also show each picture degraded, for the consistency loss."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Fit:
     """The hyperparameters."""
 
     steps: int
-    stages: tuple[Stage, ...]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     batch: int = 16
     lr: float = 1e-3
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "hold"] = "cosine"
     """cosine: from lr to 0 over all steps; hold: lr, then linearly to 0 over `cooldown` steps."""
     cooldown: int = 0
     warmup: int = 0
@@ -112,7 +101,7 @@ class Fit:
     """Largest norm of the gradient; 0 does not clip."""
     ema: float = 0.0
     """Decay of the exponential moving average of the weights, which is exported; 0: no average."""
-    loss: str = "dice"
+    loss: Literal["dice", "iou", "cc_kl"] = "dice"
     """Term beside BCE: dice, iou (soft IoU), or cc_kl (1 - CC + KL, for soft maps)."""
     overlap: float = 1.0
     """Weight of that term."""
@@ -136,13 +125,13 @@ class Fit:
     """Steps between two checkpoints."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Evaluation:
     """One evaluation of the finished model."""
 
     data: tuple[str, ...]
     """Names of sets."""
-    truth: str = "masks"
+    truth: Literal["masks", "teacher", "maps"] = "masks"
     """masks; teacher: its maps, as labels; or maps: the set's own, of where people looked."""
     kept_out: bool = False
     """Only the stems that training leaves out."""
@@ -152,13 +141,13 @@ class Evaluation:
     """As of `evaluate --short-side`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """Everything between pictures and a model."""
 
     id: str
-    arch: str
-    sets: tuple[PictureSet, ...]
+    arch: Literal["v1", "v2", "v3", "v3n"]
+    sets: Annotated[tuple[PictureSet, ...], Field(min_length=1)]
     fit: Fit
     teacher: Teacher | None = None
     init: Init | None = None
@@ -168,57 +157,26 @@ class Recipe:
     """At which the model sees the frame, in pixels; the architecture's own by default."""
     family: str = "salient-object"
     """What its map stands for: one of vmafsal.models.registry.FAMILIES."""
-    keep_out: int = 10
-    """One stem in so many is never trained on (by its SHA-1)."""
     notes: tuple[str, ...] = ()
     """Sentences for the card."""
 
     def __post_init__(self) -> None:
-        from train.nets import architecture
+        from train.nets import ARCHITECTURES
 
-        known = architecture(self.arch)
-        stride = known.stride
+        known = ARCHITECTURES[self.arch]
         if self.short_side is not None and known.short_side is None:
             raise UsageError(f"{self.arch} runs at the picture's own size; leave short_side out.")
-        if not self.sets:
-            raise UsageError(f"The recipe of {self.id} names no [[set]].")
-        if not self.fit.stages:
-            raise UsageError(f"The recipe of {self.id} has no [[fit.stage]].")
-        own = () if self.short_side is None else (self.short_side,)
-        for side in (*own, *(side for stage in self.fit.stages for side in stage.sides)):
-            if side % stride:
+        if self.family not in FAMILIES:
+            raise UsageError(f"The family {self.family} is none of {', '.join(FAMILIES)}.")
+        for side in (self.short_side or 0, *(s for stage in self.fit.stages for s in stage.sides)):
+            if side % known.stride:
                 raise UsageError(
-                    f"The side {side} is not a multiple of {stride}, which {self.arch} needs."
+                    f"The side {side} is not a multiple of {known.stride}, which {self.arch} needs."
                 )
-        _choose("schedule", self.fit.schedule, SCHEDULES)
-        _choose("family", self.family, tuple(FAMILIES))
-        _choose("loss", self.fit.loss, LOSSES)
-        for wanted in self.evaluations:
-            _choose("truth of an evaluation", wanted.truth, TRUTHS)
-        for listed in self.sets:
-            _choose(f"labels of {listed.name}", listed.labels, LABELS)
 
     def options(self) -> dict[str, Any]:
-        """What the weights depend on, for the checkpoint: lists instead of tuples."""
-        table = asdict(self)
-        for key in ("evaluations", "notes"):
-            del table[key]
-        return table
-
-
-def _choose(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"The {what} is {value!r}; choose one of {', '.join(known)}.")
-
-
-T = TypeVar("T")
-
-
-def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
-    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(table.keys() - names):
-        raise InputError(f"{where} has no {', '.join(unknown)}; it has {', '.join(sorted(names))}.")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+        """What the weights depend on, and the texts for the card, for the checkpoint."""
+        return {k: v for k, v in asdict(self).items() if k != "evaluations"}
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -226,11 +184,6 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a recipe ({error}).") from None
-
-
-def recipe_files(path: Path) -> list[Path]:
-    """Every file that read_recipe reads."""
-    return [path, path.with_name(SETS)]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -252,25 +205,13 @@ def read_recipe(path: Path) -> Recipe:
         document = shared
     described = _toml(path.with_name(SETS)) if path.with_name(SETS).exists() else {}
     try:
-        table = dict(document.pop("fit"))
-        stages = tuple(_read(Stage, s, "[[fit.stage]]") for s in table.pop("stage"))
-        sets = [
-            _read(PictureSet, {**described.get(s["name"], {}), **s}, "[[set]]")
-            for s in document.pop("set")
-        ]
-        evaluations = [_read(Evaluation, e, "[[evaluate]]") for e in document.pop("evaluate", [])]
-        parts = {"teacher": Teacher, "init": Init, "calibration": Calibration}
-        optional = {key: document.pop(key) for key in parts if key in document}
-        return _read(
-            Recipe,
-            {
-                **document,
-                "sets": sets,
-                "fit": _read(Fit, {**table, "stages": stages}, "[fit]"),
-                "evaluations": evaluations,
-                **{key: _read(parts[key], table, f"[{key}]") for key, table in optional.items()},
-            },
-            "A recipe",
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        fit = dict(document["fit"])
+        fit["stages"] = fit.pop("stage")
+        sets = [{**described.get(one["name"], {}), **one} for one in document.pop("set")]
+        document |= {"fit": fit, "sets": sets, "evaluations": document.pop("evaluate", [])}
+        return TypeAdapter(Recipe).validate_python(document)
+    except ValidationError as error:
+        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise InputError(f"{path} is no whole recipe: {'; '.join(found)}.") from None
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no whole recipe ({error}).") from None

@@ -6,17 +6,16 @@ and for any number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
 
 import numpy as np
 from numpy.random import Generator
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from train.augment import degrade, photometric
 from train.pictures import Corpus, Picture
 from train.recipe import Fit, Stage
 
-__all__ = ["Samples", "stage_at"]
+__all__ = ["Samples", "degrade", "photometric", "stage_at"]
 
 ASPECT_CLASSES = (0.85, 1.2, 1.55)
 """Limits between portrait, square, 4:3 and wide pictures; a batch holds pictures of one class."""
@@ -85,13 +84,17 @@ class Samples:
             return plane.resize(size, Image.Resampling.BILINEAR, box)
 
         rgb = part(picture.image)
-        label = _label(picture, part, rng)
+        # Where a picture has both labels: the mask, or the mean of the two.
+        masks = [mask for mask in (picture.mask, picture.teacher) if mask is not None]
+        if len(masks) == 2 and rng.random() < 0.5:
+            masks = masks[:1]
+        label = sum(np.asarray(part(mask), np.uint16) for mask in masks) // len(masks)
         full = np.full((height, width), 255, np.uint8)
         weight = full if picture.border is None else np.asarray(part(picture.border))
         if rng.random() < fit.photometric:
             rgb = photometric(rgb, rng)
         shown = degrade(rgb, rng) if rng.random() < fit.degrade else rgb
-        planes = np.dstack([np.asarray(shown), label, weight])
+        planes = np.dstack([np.asarray(shown), label, weight]).astype(np.uint8)
         copy = np.asarray(degrade(rgb, rng)) if twin else planes[..., :0]
         if rng.random() < 0.5:
             planes, copy = planes[:, ::-1], copy[:, ::-1]
@@ -113,13 +116,31 @@ def _window(
     return left, top, left + w, top + h
 
 
-def _label(
-    picture: Picture, part: Callable[[Image.Image], Image.Image], rng: Generator
-) -> np.ndarray:
-    """The label of a sample: the mask or the mean of both where there are two; uint8 [H, W]."""
-    masks = [m for m in (picture.mask, picture.teacher) if m is not None]
-    if len(masks) == 2 and rng.random() < 0.5:
-        masks = masks[:1]
-    parts = [np.asarray(part(m), np.uint16) for m in masks]
-    total = parts[0] if len(parts) == 1 else parts[0] + parts[1]
-    return (total // len(parts)).astype(np.uint8)
+def photometric(image: Image.Image, rng: Generator) -> Image.Image:
+    """Brightness, contrast, gamma and colour balance varied; one picture in twelve is grey."""
+    if rng.random() < 0.08:
+        image = image.convert("L").convert("RGB")
+    curve = np.linspace(0.0, 1.0, 256) ** np.exp(rng.uniform(-0.4, 0.4))
+    curve = (curve - 0.5) * rng.uniform(0.65, 1.35) + 0.5 + rng.uniform(-0.15, 0.15)
+    tables = np.outer(rng.uniform(0.9, 1.1, 3), curve)
+    return image.point(np.clip(np.round(255.0 * tables), 0, 255).astype(int).ravel().tolist())
+
+
+def degrade(image: Image.Image, rng: Generator) -> Image.Image:
+    """A lower resolution and back, JPEG, noise or blur; often two of them."""
+    size = image.size
+    kind = int(rng.integers(4))
+    if kind <= 1:
+        scale = rng.uniform(0.45, 1.0)
+        less = (max(8, round(size[0] * scale)), max(8, round(size[1] * scale)))
+        image = image.resize(less, Image.Resampling.BILINEAR)
+        if kind == 0:
+            buffer = io.BytesIO()
+            image.save(buffer, "JPEG", quality=int(rng.integers(10, 65)))
+            image = Image.open(buffer).convert("RGB")
+        return image.resize(size, Image.Resampling.BICUBIC)
+    if kind == 2:
+        noise = rng.standard_normal((size[1], size[0], 3), np.float32)
+        noisy = np.asarray(image) + noise * np.float32(rng.uniform(1.0, 12.0)) + 0.5
+        return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+    return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.6))))

@@ -23,7 +23,7 @@ from tests.drawn_corpus import write_recipe
 from train.__main__ import build_app
 from train.checkpoint import Checkpoint, save_checkpoint
 from train.export import export_student, fold_batch_norm, to_onnx
-from train.nets import ARCHITECTURES, architecture, build
+from train.nets import ARCHITECTURES, build
 from train.provenance import without_folders
 from train.recipe import read_recipe
 from vmafsal.errors import InputError, ModelError, OutputError
@@ -93,7 +93,7 @@ def test_batch_norm_is_folded_and_sizes_are_free(arch: str, tmp_path: Path) -> N
     to_onnx(net, path)
     model = load_model(str(path))
     assert "BatchNormalization" not in model.operator_names
-    assert model.stride == architecture(arch).stride
+    assert model.stride == ARCHITECTURES[arch].stride
     assert not model.fixed_batch
     assert model.proto.opset_import[0].version == 17
     batch = np.random.default_rng(0).standard_normal((3, 3, 64, 96)).astype(np.float32)
@@ -238,7 +238,7 @@ def test_a_broken_registry_is_left_as_it_is(small_sizes: None, tmp_path: Path) -
     out = tmp_path / "out"
     out.mkdir()
     (out / "registry.json").write_text("{", "utf-8")
-    with pytest.raises(ModelError, match="cannot be read as a registry"):
+    with pytest.raises(ModelError, match="cannot be read"):
         export_student(finished(tmp_path, "v1"), out, "s")
     assert [path.read_text("utf-8") for path in out.iterdir()] == ["{"]
 
@@ -279,7 +279,8 @@ def test_card_tells_scores_with_intervals_data_licences_and_failures(
     sha256 = export_student(state, tmp_path, "s").sha256
     assert "Not evaluated yet" in (tmp_path / "s.md").read_text("utf-8")
     note = "A word on the data."
-    export_student(state, tmp_path, "s", [evaluation(sha256)], notes=[note])
+    state.config["notes"] = (note,)
+    export_student(state, tmp_path, "s", [evaluation(sha256)])
     text = (tmp_path / "s.md").read_text("utf-8")
     for part in (
         sha256, "0.765 [0.710, 0.810]", "horses, kept out", "0.123", "`ffffffff`", "`horse001`",

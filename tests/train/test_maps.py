@@ -170,7 +170,7 @@ def test_command(folders: tuple[Path, Path], tmp_path: Path) -> None:
     pred, gt = folders
     (pred / "alone.png").write_bytes((gt / "clip_0.png").read_bytes())
     out = tmp_path / "out.json"
-    options = ["maps", "--pred", str(pred), "--gt", str(gt), "--block-size", "8", "--json"]
+    options = ["maps", "--pred", str(pred), "--gt", str(gt), "--json"]
     result = CliRunner().invoke(app, [*options, str(out)])
     assert result.exit_code == 0, result.exception
     assert "| gt | 3 | pred | as given |" in result.output
@@ -179,12 +179,11 @@ def test_command(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert row["n"] == 3
     assert [image["stem"] for image in row["images"]] == ["clip_0", "clip_1", "clip_2"]
     mask, _ = read_mask(gt / "clip_0.png")
-    alone = score_map(read_map(pred / "clip_0.npy"), mask, block_sizes=(8,))
+    alone = score_map(read_map(pred / "clip_0.npy"), mask)
     assert row["images"][0]["iou"] == pytest.approx(alone.iou, abs=1e-6)
-    assert row["images"][0]["block_iou_8"] == pytest.approx(alone.block_iou(8), abs=1e-6)
-    assert "block_iou_16" not in row
-    assert row["block_iou_8"] == pytest.approx(
-        np.mean([image["block_iou_8"] for image in row["images"]]), abs=1e-6
+    assert row["images"][0]["block_iou_16"] == pytest.approx(alone.block_iou(16), abs=1e-6)
+    assert row["block_iou_16"] == pytest.approx(
+        np.mean([image["block_iou_16"] for image in row["images"]]), abs=1e-6
     )
     assert any("alone.png has no mask" in sentence for sentence in document["data"][0]["left_out"])
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 import stat
 import threading
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,8 +23,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.drawn_corpus import draw_duts
-from train.archive import DUTS_TR, Archive, download, unpack
-from train.prepare import app, check_folder
+from train.prepare import DUTS_TR, Archive, app, check_folder, download, unpack
 from vmafsal.errors import InputError, OutputError, UsageError
 
 PAIRS = 3
@@ -40,8 +37,8 @@ def zip_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return Path(shutil.make_archive(str(root / "made"), "zip", root, "DUTS-TR")).read_bytes()
 
 
-def archive_of(data: bytes) -> Archive:
-    return replace(DUTS_TR, length=len(data), sha256=hashlib.sha256(data).hexdigest(), pairs=PAIRS)
+def archive_of(data: bytes, url: str = "") -> Archive:
+    return replace(DUTS_TR, url=url, sha256=hashlib.sha256(data).hexdigest(), pairs=PAIRS)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -91,11 +88,11 @@ def names(folder: Path) -> list[str]:
 
 
 def test_download_and_unpack(zip_bytes: bytes, tmp_path: Path) -> None:
-    archive = archive_of(zip_bytes)
     with serving(zip_bytes) as (url, asked):
-        path = download(archive, tmp_path, url)
+        archive = archive_of(zip_bytes, url)
+        path = download(archive, tmp_path)
         assert path.read_bytes() == zip_bytes
-        assert download(archive, tmp_path, url) == path
+        assert download(archive, tmp_path) == path
     assert len(asked) == 1  # the second time nothing is fetched
     target = unpack(archive, path, tmp_path)
     assert names(target) == ["DUTS-TR-Image", "DUTS-TR-Mask"]
@@ -110,7 +107,7 @@ def test_a_connection_that_breaks_off_leaves_nothing(zip_bytes: bytes, tmp_path:
         serving(zip_bytes, break_after=1000) as (url, _),
         pytest.raises(InputError, match="could not be fetched"),
     ):
-        download(archive_of(zip_bytes), tmp_path, url)
+        download(archive_of(zip_bytes, url), tmp_path)
     assert names(tmp_path) == []
 
 
@@ -118,26 +115,20 @@ def test_a_connection_that_breaks_off_leaves_nothing(zip_bytes: bytes, tmp_path:
 def test_other_bytes_are_refused(zip_bytes: bytes, tmp_path: Path, longer: bytes) -> None:
     content = zip_bytes + longer if longer else b"x" * len(zip_bytes)
     with serving(content) as (url, _), pytest.raises(InputError, match="whose sha256 is"):
-        download(archive_of(zip_bytes), tmp_path, url)
+        download(archive_of(zip_bytes, url), tmp_path)
     assert names(tmp_path) == []
 
 
 def test_a_page_that_is_not_there(zip_bytes: bytes, tmp_path: Path) -> None:
     with serving(zip_bytes, status=404) as (url, _), pytest.raises(InputError, match="404"):
-        download(archive_of(zip_bytes), tmp_path, url)
+        download(archive_of(zip_bytes, url), tmp_path)
     assert names(tmp_path) == []
 
 
 def test_a_server_or_an_address_that_is_none(zip_bytes: bytes, tmp_path: Path) -> None:
     for url in ("http://127.0.0.1:9/DUTS-TR.zip", "http://no address"):
         with pytest.raises(InputError, match="could not be fetched"):
-            download(archive_of(zip_bytes), tmp_path, url)
-
-
-def test_no_room(zip_bytes: bytes, tmp_path: Path) -> None:
-    archive = replace(archive_of(zip_bytes), length=1 << 60)
-    with pytest.raises(OutputError, match="bytes free"):
-        download(archive, tmp_path, "http://127.0.0.1:9/")
+            download(archive_of(zip_bytes, url), tmp_path)
 
 
 def test_a_zip_of_other_bytes_is_not_opened(zip_bytes: bytes, tmp_path: Path) -> None:
@@ -145,78 +136,9 @@ def test_a_zip_of_other_bytes_is_not_opened(zip_bytes: bytes, tmp_path: Path) ->
     path.write_bytes(zip_bytes[:-1] + b"!")
     with pytest.raises(InputError, match="sha256"):
         unpack(archive_of(zip_bytes), path, tmp_path)
-    path.write_bytes(zip_bytes[:-1])
-    with pytest.raises(InputError, match="bytes, not"):
-        unpack(archive_of(zip_bytes), path, tmp_path)
     assert names(tmp_path) == ["mine.zip"]  # a person's own file is never removed
     with pytest.raises(InputError, match="cannot be read"):
         unpack(archive_of(zip_bytes), tmp_path / "absent.zip", tmp_path)
-
-
-Spoil = Callable[[zipfile.ZipFile], None]
-
-
-def _named(name: str) -> Spoil:
-    return lambda bundle: bundle.writestr(name, b"x")
-
-
-def _link(bundle: zipfile.ZipFile) -> None:
-    member = zipfile.ZipInfo("DUTS-TR/link")
-    member.external_attr = (stat.S_IFLNK | 0o777) << 16
-    bundle.writestr(member, "/etc")
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        _named("../outside.png"),
-        _named("DUTS-TR/../../outside.png"),
-        _named("/outside.png"),
-        _named("C:/outside.png"),
-        _link,
-    ],
-)
-def test_paths_that_leave_the_target(zip_bytes: bytes, tmp_path: Path, spoil: Spoil) -> None:
-    buffer = io.BytesIO(zip_bytes)
-    with zipfile.ZipFile(buffer, "a") as bundle:
-        spoil(bundle)
-    out = tmp_path / "out"
-    path = tmp_path / "evil.zip"
-    path.write_bytes(buffer.getvalue())
-    with pytest.raises(InputError, match="no plain file below the target"):
-        unpack(archive_of(buffer.getvalue()), path, out)
-    assert names(out) == []
-    assert names(tmp_path) == ["evil.zip", "out"]
-
-
-def test_a_backslash_is_refused(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as bundle:
-        bundle.writestr("DUTS-TR/ab..bc.png", b"x")
-    # Windows' separator cannot be written by zipfile; both copies of the name get it here.
-    data = buffer.getvalue().replace(b"ab..bc", b"a\\..\\c")
-    path = tmp_path / "evil.zip"
-    path.write_bytes(data)
-    with pytest.raises(InputError, match="no plain file below the target"):
-        unpack(archive_of(data), path, tmp_path / "out")
-
-
-def test_a_damaged_or_incomplete_zip_leaves_nothing(zip_bytes: bytes, tmp_path: Path) -> None:
-    out, path = tmp_path / "out", tmp_path / "damaged.zip"
-    damaged = bytearray(zip_bytes)
-    middle = zip_bytes.index(b"\xff\xd8\xff") if b"\xff\xd8\xff" in zip_bytes else 400
-    damaged[middle : middle + 40] = bytes(40)
-    path.write_bytes(damaged)
-    with pytest.raises(InputError, match="cannot be unpacked"):
-        unpack(archive_of(bytes(damaged)), path, out)
-    assert names(out) == []
-    path.write_bytes(b"no zip at all")
-    with pytest.raises(InputError, match="cannot be unpacked"):
-        unpack(archive_of(b"no zip at all"), path, out)
-    path.write_bytes(zip_bytes)
-    with pytest.raises(InputError, match="holds 3 pairs where DUTS-TR has 4"):
-        unpack(replace(archive_of(zip_bytes), pairs=4), path, out)
-    assert names(out) == []
 
 
 def test_a_target_with_something_else_in_it_is_left_alone(zip_bytes: bytes, tmp_path: Path) -> None:
@@ -231,7 +153,6 @@ def test_a_target_with_something_else_in_it_is_left_alone(zip_bytes: bytes, tmp_
 
 
 def test_the_published_archive_is_pinned() -> None:
-    assert DUTS_TR.length == 270_997_309
     assert DUTS_TR.sha256[:8] == "ce61e023"
     assert len(DUTS_TR.sha256) == 64
     assert DUTS_TR.pairs == 10_553
@@ -243,10 +164,10 @@ def test_command_refuses_both_and_neither(zip_bytes: bytes, tmp_path: Path) -> N
     for options in ([], ["--zip", str(path), "--download"]):
         result = CliRunner().invoke(app, ["duts", *options])
         assert isinstance(result.exception, UsageError)
-    # The command knows the published zip alone: another one is refused by its length.
+    # The command knows the published zip alone.
     result = CliRunner().invoke(app, ["duts", "--zip", str(path), "--out", str(tmp_path / "out")])
     assert isinstance(result.exception, InputError)
-    assert "270,997,309" in str(result.exception)
+    assert DUTS_TR.sha256 in str(result.exception)
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -265,22 +186,23 @@ def test_check_finds_everything(tmp_path: Path) -> None:
     save(masks / "drawn_0005.png", np.where(ramp > 100, 255, np.where(ramp > 50, 128, 0)))
     save(masks / "drawn_0006.png", np.zeros((24, 32)))
     found = check_folder(root)
-    assert found.pairs == 7
-    assert found.orphans == ["DUTS-TR-Image/drawn_0000.jpg"]
-    (unreadable,) = found.unreadable
+    (unreadable,) = found.pop("unreadable")
     assert "drawn_0001.jpg" in unreadable
-    assert found.other_size == ["drawn_0002: 32x24, mask 32x12"]
-    assert found.full == ["drawn_0002"]
-    assert found.not_binary == ["drawn_0003"]
-    assert found.ones == ["drawn_0004"]
-    assert found.trimaps == 1
-    assert found.empty == ["drawn_0006"]
-    assert not found.usable
+    assert found == {
+        "trimaps": ["drawn_0005"],
+        "orphans": ["DUTS-TR-Image/drawn_0000.jpg"],
+        "other_size": ["drawn_0002: 32x24, mask 32x12"],
+        "ones": ["drawn_0004"],
+        "not_binary": ["drawn_0003"],
+        "empty": ["drawn_0006"],
+        "full": ["drawn_0002"],
+    }
 
     result = CliRunner().invoke(app, ["check", str(root), "--json", str(tmp_path / "found.json")])
     assert result.exit_code == 1
     assert "1 mask of another size: drawn_0002: 32x24, mask 32x12" in result.output
-    assert json.loads((tmp_path / "found.json").read_text())["ones"] == ["drawn_0004"]
+    document = json.loads((tmp_path / "found.json").read_text())
+    assert (document["pairs"], document["ones"]) == (7, ["drawn_0004"])
 
 
 def test_no_finding_replaces_a_picture(tmp_path: Path) -> None:
@@ -306,7 +228,7 @@ def test_an_archive_is_not_unpacked_over_itself(zip_bytes: bytes, tmp_path: Path
 def test_check_passes_a_sound_folder(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(draw_duts(tmp_path / "set", 2, 24, 32))])
     assert result.exit_code == 0
-    assert "2 pairs, 0 with trimaps" in result.output
+    assert result.output.endswith("2 pairs\n")
 
 
 def test_check_refuses_a_folder_without_pairs(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from tests.drawn_corpus import draw_duts, draw_pair, draw_set, write_recipe
 from tests.train.test_evaluate import brightness
 from train.__main__ import build_app
-from train.chain import Places, label_sets, weights_of
+from train.chain import Places, check_run, label_sets, weights_of
 from train.recipe import read_recipe
 from vmafsal.errors import InputError, OutputError, UsageError
 from vmafsal.files import sha256_of
@@ -103,8 +103,7 @@ def test_from_pictures_to_a_scored_clip(tmp_path: Path) -> None:
     assert f"{row['iou']:.3f}" in card
     assert "a convolution" in card
 
-    checkpoint = tmp_path / "work" / "runs" / "small_v2" / "checkpoint.pt"
-    run("train", "validate", models, "--checkpoint", checkpoint, "--data", tmp_path / "drawn")
+    run("train", "validate", models, "--data", tmp_path / "drawn")
 
     clip, log = tmp_path / "clip.yuv", tmp_path / "log.json"
     draw_clip(clip, 72, 96)
@@ -230,7 +229,7 @@ def test_the_weights_that_a_recipe_begins_with_are_checked(tmp_path: Path) -> No
     assert torch_equal(state.model, begun)
 
 
-@pytest.mark.parametrize("role", ["teacher", "beside", "recipe"])
+@pytest.mark.parametrize("role", ["teacher", "beside", "recipe", "init"])
 def test_a_run_that_would_replace_what_it_reads_does_not_start(tmp_path: Path, role: str) -> None:
     draw_set(tmp_path / "drawn", 3)
     draw_set(tmp_path / "unlabelled", 3, masks=False)
@@ -241,8 +240,8 @@ def test_a_run_that_would_replace_what_it_reads_does_not_start(tmp_path: Path, r
     if role == "recipe":
         recipe = recipe.rename(models / "small_v2.md")
     options = ["run", recipe, "--data", tmp_path, "--work", tmp_path / "work", "--out", models]
-    if role == "beside":
-        options += ["--beside", own]
+    if role in ("beside", "init"):
+        options += [f"--{role}", own]
     before = {path: path.read_bytes() for path in models.iterdir()}
     result = CliRunner().invoke(build_app(), list(map(str, options)))
     assert isinstance(result.exception, OutputError), result.output
@@ -252,30 +251,18 @@ def test_a_run_that_would_replace_what_it_reads_does_not_start(tmp_path: Path, r
     assert not (tmp_path / "work").exists()
 
 
-def test_a_finished_model_may_replace_the_weights_that_it_began_with(tmp_path: Path) -> None:
-    draw_set(tmp_path / "drawn", 12)
-    models = tmp_path / "models"
-    models.mkdir()
-    shipped = ROOT / "model" / "tiny" / "saliency_student_v3.onnx"
-    weights = shipped.read_bytes()
-    init = models / "small_v3.onnx"
-    init.write_bytes(weights)
-    said = f'[init]\nsha256 = "{sha256_of(init)}"\nwhat = "earlier weights"\n'
-    recipe = write_recipe(tmp_path / "recipe.toml", "v3", said, steps=1, batch=2)
-    command: list[str | Path] = [
-        "train", "run", recipe, "--data", tmp_path, "--work", tmp_path / "work",
-        "--out", models, "--init", init,
-    ]  # fmt: skip
-    run(*command)
-    assert init.read_bytes() != weights
-    folder = tmp_path / "work" / "runs" / "small_v3"
-    (kept,) = folder.glob("init-*")
-    assert kept.read_bytes() == weights
-    trained = init.read_bytes()
-    (folder / "checkpoint.pt").unlink()
-    run(*command)  # begins anew, with the copy
-    assert init.read_bytes() == trained
-    assert kept.read_bytes() == weights
+def test_a_finished_model_may_replace_the_weights_of_a_run_that_has_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    path = write_recipe(tmp_path / "recipe.toml")
+    init = brightness(tmp_path / "small_v1.onnx")
+    places = Places(tmp_path, tmp_path / "work", tmp_path, init)
+    recipe = read_recipe(path)
+    with pytest.raises(OutputError, match="would replace"):
+        check_run(recipe, places, path)
+    places.checkpoint(recipe).parent.mkdir(parents=True)
+    places.checkpoint(recipe).write_bytes(b"checkpoint")
+    check_run(recipe, places, path)
 
 
 @pytest.mark.parametrize("command", ["run", "fit"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,42 +23,15 @@ from train.evaluate.gaze_sets import (
     read_density,
     survey,
 )
-from train.evaluate.models import WORST, note_left_out, refuse_other_aspect, result_facts
+from train.evaluate.models import document_of, refuse_other_aspect, result_row, run_models
 from train.evaluate.predict import MapSource, Predictor, ShortSide, resize_map
-from train.evaluate.scores import rounded, summarise_values, table_of
-from train.evaluate.sets import document_of
-from train.output import Progress, silent
-from vmafsal.errors import InputError
+from train.evaluate.scores import rounded, summarise_values
 from vmafsal.metrics import fixation
 from vmafsal.models.model import load_model
 
-__all__ = [
-    "MAP_METRICS",
-    "POINT_METRICS",
-    "ClassicModel",
-    "evaluate_gaze",
-    "gaze_table",
-    "open_sources",
-]
-
-MAP_METRICS = {"cc": "CC", "kl": "KL", "sim": "SIM"}
-"""Of two maps: key and heading."""
-
-POINT_METRICS = {
-    "nss": "NSS",
-    "auc_judd": "AUC-Judd",
-    "auc_borji": "AUC-Borji",
-    "auc_shuffled": "shuffled AUC",
-    "information_gain": "IG",
-}
-"""Of a map and fixations."""
-
-CENTRE: Literal["centre"] = "centre"
-"""Stands for the Gaussian that is fitted on each set."""
+__all__ = ["ClassicModel", "evaluate_gaze", "open_sources"]
 
 CLASSIC = "classic:"
-
-Source = MapSource | Literal["centre"]
 
 
 class ClassicModel:
@@ -92,7 +65,7 @@ def open_sources(
     short_sides: Sequence[ShortSide] = ("model",),
     threads: int | None = None,
     device: str = "cpu",
-) -> tuple[list[Source], list[Path]]:
+) -> tuple[list[MapSource], list[Path]]:
     """What `--model` names.
 
     Args:
@@ -103,86 +76,77 @@ def open_sources(
     Raises:
         UsageError, ModelError, DeviceError: if one cannot be had.
     """
-    sources: list[Source] = []
+    sources: list[MapSource] = []
     files: list[Path] = []
     for name in names:
-        if name == CENTRE:
-            sources.append(CENTRE)
+        if name == Centre.id:
+            sources.append(Centre())
         elif name.startswith(CLASSIC):
             sources.append(ClassicModel(name.removeprefix(CLASSIC)))
         else:
             model = load_model(name)
-            files += [model.path, model.path.with_suffix(".json")]
+            files += model.files
             sources += [Predictor(model, side, threads, device) for side in short_sides]
     return sources, files
 
 
 def evaluate_gaze(
-    sources: Sequence[Source],
+    sources: Sequence[MapSource],
     sets: Mapping[str, GazeSet],
     only_kept_out: bool = False,
-    settings: dict[str, Any] | None = None,
-    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compare the maps of every source with every set, at each picture's own size.
 
     Args:
-        sources: MapSource each (train.evaluate.predict.Predictor is one), or "centre"; not empty.
+        sources: not empty; a Centre stands for the one that is fitted on each set.
         sets: what open_gaze_sets returned; with its `truth`, a teacher's maps are the truth.
         only_kept_out: noted in the rows; the pictures are chosen by open_gaze_sets.
-        settings: further facts for the document.
     Returns:
         a document as train.evaluate.sets.evaluate_sets returns it. A row holds `truth`
         ("fixations" or "maps"), and of each metric the mean, `<key>_std` and `<key>_ci`.
     Raises:
-        InputError: if more than one picture in a hundred cannot be evaluated.
-        ModelError: if a model cannot run.
+        InputError, ModelError: as train.evaluate.models.run_models.
     """
     described: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     for name, gaze_set in sets.items():
         # A teacher's maps have no fixations to collect.
-        needed = CENTRE in sources or not gaze_set.by_teacher
+        needed = not gaze_set.by_teacher or any(isinstance(each, Centre) for each in sources)
         known = survey(gaze_set) if needed else Survey(Centre(), {})
-        here: list[MapSource] = [known.centre if s == CENTRE else s for s in sources]
-        stems, scores, left_out = _evaluate(here, gaze_set, known, progress, name)
-        described.append(_describe(name, gaze_set, known, left_out))
-        for source, of_source in zip(here, scores, strict=True):
-            facts = result_facts(source, name, only_kept_out)
-            truth = "maps" if gaze_set.by_teacher else "fixations"
-            rows.append(_row({**facts, "truth": truth}, stems, of_source))
-    return document_of(rows, described, {**(settings or {}), "kept_out": only_kept_out})
+        here = [known.centre if isinstance(each, Centre) else each for each in sources]
 
-
-def _evaluate(
-    sources: Sequence[MapSource], gaze_set: GazeSet, known: Survey, progress: Progress, what: str
-) -> tuple[list[str], list[list[dict[str, float]]], list[str]]:
-    """Stems, the scores of each source of each picture, and why pictures were left out."""
-    stems: list[str] = []
-    scores: list[list[dict[str, float]]] = [[] for _ in sources]
-    left_out: list[str] = []
-    for number, looked in enumerate(gaze_set.chosen, 1):
-        try:
-            rgb = read_rgb(looked.image)
-            density = read_density(looked.density)
+        def read(
+            looked: Looked, gaze_set: GazeSet = gaze_set, known: Survey = known
+        ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+            rgb, density = read_rgb(looked.image), read_density(looked.density)
             refuse_other_aspect(looked.image, rgb.shape, looked.density, density.shape)
             if not gaze_set.by_teacher and looked.stem not in known.points:
                 fixations_of(looked, density)  # says what is wrong with them
-        except InputError as error:
-            note_left_out(left_out, error, len(gaze_set.chosen))
-            continue
-        density = resize_map(density, *rgb.shape[:2])
-        stems.append(looked.stem)
-        for source, of_source in zip(sources, scores, strict=True):
-            saliency = source(rgb)
-            if saliency.shape != density.shape:
-                saliency = resize_map(saliency, *density.shape)
+            return rgb, resize_map(density, *rgb.shape[:2])
+
+        def score(
+            looked: Looked,
+            saliency: NDArray[np.float32],
+            density: NDArray[np.float32],
+            gaze_set: GazeSet = gaze_set,
+            known: Survey = known,
+        ) -> dict[str, float]:
+            saliency = resize_map(saliency, *density.shape)
             found = _map_scores(saliency, density)
-            if not gaze_set.by_teacher:
-                found |= _point_scores(saliency, looked, known)
-            of_source.append(found)
-        progress(what, number, len(gaze_set.chosen))
-    return stems, scores, left_out
+            return found if gaze_set.by_teacher else found | _point_scores(saliency, looked, known)
+
+        stems, scores, left_out = run_models(here, gaze_set.chosen, read, score, name)
+        described.append(_describe(name, gaze_set, known, left_out))
+        for source, of_source in zip(here, scores, strict=True):
+            truth = "maps" if gaze_set.by_teacher else "fixations"
+            values = {key: [one[key] for one in of_source] for key in of_source[0]}
+            summary = {"truth": truth, "intervals": "images", **summarise_values(values)}
+            images = [
+                {"stem": stem, **{key: rounded(value) for key, value in one.items()}}
+                for stem, one in zip(stems, of_source, strict=True)
+            ]
+            rows.append(result_row(source, name, only_kept_out, summary, images, values["cc"]))
+    return document_of(rows, described, only_kept_out)
 
 
 def _map_scores(saliency: NDArray[np.float32], density: NDArray[np.float32]) -> dict[str, float]:
@@ -205,22 +169,6 @@ def _point_scores(saliency: NDArray[np.float32], looked: Looked, known: Survey) 
         "auc_borji": fixation.auc_borji(saliency, points, rng),
         "auc_shuffled": fixation.shuffled_auc(saliency, points, others),
         "information_gain": fixation.information_gain(saliency, baseline, points),
-    }
-
-
-def _row(
-    facts: dict[str, Any], stems: Sequence[str], scores: Sequence[dict[str, float]]
-) -> dict[str, Any]:
-    order = np.argsort([score["cc"] for score in scores], kind="stable")
-    return {
-        **facts,
-        "intervals": "images",
-        **summarise_values({key: [score[key] for score in scores] for key in scores[0]}),
-        "worst": [stems[i] for i in order[:WORST]],
-        "images": [
-            {"stem": stem, **{key: rounded(value) for key, value in score.items()}}
-            for stem, score in zip(stems, scores, strict=True)
-        ],
     }
 
 
@@ -253,10 +201,3 @@ def _describe(
             "deviation": [rounded(value) for value in centre.deviation],
         },
     }
-
-
-def gaze_table(rows: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table, one line a result: CC, KL and SIM with their standard deviations."""
-    metrics = {**MAP_METRICS, **POINT_METRICS}
-    columns = [(title, key) for key, title in metrics.items() if key in rows[0]]
-    return table_of(rows, columns, ("cc", "nss"), tuple(MAP_METRICS))

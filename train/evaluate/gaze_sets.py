@@ -10,15 +10,16 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from train.data import image_folder, images_in, kept_out
-from train.evaluate.models import choose
+from train.data import OnDisk, data_folders, images_in, kept_out
+from train.evaluate.models import by_name, choose
 from train.evaluate.scores import SEED
 from train.maps import maps_in, read_map
 from vmafsal.errors import InputError, UsageError
@@ -48,23 +49,12 @@ Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Looked:
+class Looked(OnDisk):
     """A picture with what people looked at, still on disk."""
 
-    image: Path
     density: Path
     points: Path | None = None
     """The fixations themselves; None where only their density is known."""
-
-    @property
-    def stem(self) -> str:
-        """The name that the files share."""
-        return self.image.stem
-
-    @property
-    def files(self) -> list[Path]:
-        """The picture, its map and its fixations."""
-        return [path for path in (self.image, self.density, self.points) if path is not None]
 
 
 @dataclass(frozen=True)
@@ -89,9 +79,9 @@ class Centre:
     deviation: tuple[float, float] = (0.25, 0.25)
     fitted_on: int = 0
     """So many density maps."""
-    id: str = field(default="centre", init=False)
-    sha256: None = field(default=None, init=False)
-    runs_at: str = field(default="native", init=False)
+    id: ClassVar[str] = "centre"
+    sha256: ClassVar[None] = None
+    runs_at: ClassVar[str] = "native"
 
     def density(self, height: int, width: int) -> NDArray[np.float32]:
         """float32 [height, width], 1 at its peak."""
@@ -131,30 +121,24 @@ def open_gaze_sets(
     """The pictures of each folder that have a map, by the folder's name.
 
     Args:
-        only_kept_out, limit: as train.evaluate.models.open_pairs takes them.
+        only_kept_out, limit: as train.evaluate.models.choose takes them.
         truth: a folder of maps that stand in the place of maps/, such as a teacher's labels;
             for one folder of pictures alone.
     Raises:
         UsageError: if two folders have the same name, or `truth` meets several.
         InputError: if a folder has no such picture.
     """
-    names = [root.resolve().name for root in folders]
-    if len(set(names)) < len(names):
-        raise UsageError(
-            f"Results name sets by their folders, and two of {', '.join(names)} have the same "
-            "name. Rename one, or evaluate them in two runs."
-        )
     if truth is not None and len(folders) != 1:
         raise UsageError("--truth pairs its maps with the pictures of one --data; give just one.")
     opened = {}
-    for name, root in zip(names, folders, strict=True):
+    for name, root in by_name(folders).items():
         every = _find(root, truth)
         opened[name] = GazeSet(choose(every, root, only_kept_out, limit), every, truth is not None)
     return opened
 
 
 def _find(root: Path, truth: Path | None) -> list[Looked]:
-    images = images_in(image_folder(root))
+    images = images_in(data_folders(root)[0])
     folder = truth or root / "maps"
     if truth is None and not folder.is_dir():
         raise InputError(
@@ -164,15 +148,7 @@ def _find(root: Path, truth: Path | None) -> list[Looked]:
     maps = maps_in(folder, "--truth" if truth else "--data")
     points: dict[str, Path] = {}
     if truth is None and (root / "fixations").is_dir():
-        for path in sorted((root / "fixations").iterdir()):
-            if path.suffix.lower() not in (".csv", ".npy") or path.name.startswith("."):
-                continue
-            if path.stem in points:
-                raise InputError(
-                    f"{path.parent} holds {points[path.stem].name} and {path.name}: which one "
-                    "counts cannot be known. Remove one."
-                )
-            points[path.stem] = path
+        points = maps_in(root / "fixations", "--data", (".csv", ".npy"))
     found = [
         Looked(path, maps[stem], points.get(stem)) for stem, path in images.items() if stem in maps
     ]

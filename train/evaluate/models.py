@@ -1,64 +1,40 @@
-"""Evaluating models on pictures with masks, and the row of results that comes of it."""
+"""Models on sets of pictures, whatever they are compared with, and the document of results."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from train.data import UNREADABLE_SHARE, OnDisk, Pair, find_pictures, kept_out, read_rgb
-from train.evaluate.predict import MapSource, Predictor, ShortSide, resize_map
-from train.evaluate.scores import per_image, summarise
-from train.maps import read_mask
-from train.output import Progress, silent
+from train.data import UNREADABLE_SHARE, OnDisk, kept_out
+from train.evaluate.predict import MapSource, ShortSide
+from train.evaluate.scores import RESAMPLES, SEED
+from train.output import track
+from train.provenance import provenance
 from vmafsal.errors import InputError, UsageError
-from vmafsal.metrics.salient_object import BLOCK_SIZES, ImageScores, score_map
 
 __all__ = [
-    "WORST",
-    "Evaluated",
+    "SCHEMA",
+    "by_name",
     "choose",
-    "evaluate_models",
-    "note_left_out",
-    "open_pairs",
+    "document_of",
     "parse_short_sides",
+    "recorded_score",
     "refuse_other_aspect",
-    "result_facts",
     "result_row",
+    "run_models",
 ]
 
+SCHEMA = "vmafsal-evaluation/1"
 WORST = 10
 """So many of the worst images are named in a result."""
 
-
 T = TypeVar("T", bound=OnDisk)
-
-
-@dataclass
-class Evaluated:
-    """One predictor on one set."""
-
-    predictor: Predictor
-    stems: list[str] = field(default_factory=list)
-    scores: list[ImageScores] = field(default_factory=list)
-
-    def facts(self, data: str, only_kept_out: bool) -> dict[str, Any]:
-        """What was evaluated on what, as a result row carries it."""
-        return result_facts(self.predictor, data, only_kept_out)
-
-
-def result_facts(source: MapSource, data: str, only_kept_out: bool) -> dict[str, Any]:
-    """What was evaluated on what, as a result row carries it."""
-    return {
-        "model": source.id,
-        "sha256": source.sha256,
-        "data": data,
-        "kept_out": only_kept_out,
-        "short_side": source.runs_at,
-    }
+Truth = TypeVar("Truth")
 
 
 def parse_short_sides(text: str) -> tuple[ShortSide, ...]:
@@ -67,13 +43,11 @@ def parse_short_sides(text: str) -> tuple[ShortSide, ...]:
     Raises:
         UsageError: if a part is neither a word that is known nor a size in pixels.
     """
-    sides: list[ShortSide] = []
-    for part in text.split(","):
-        word = part.strip()
-        if word == "native":
-            sides.append("native")
-        elif word == "model":
-            sides.append("model")
+    words: dict[str, ShortSide] = {"native": "native", "model": "model"}
+    sides = []
+    for word in map(str.strip, text.split(",")):
+        if word in words:
+            sides.append(words[word])
         elif word.isdigit() and 16 <= int(word) <= 4320:
             sides.append(int(word))
         else:
@@ -84,80 +58,80 @@ def parse_short_sides(text: str) -> tuple[ShortSide, ...]:
     return tuple(dict.fromkeys(sides))
 
 
-def open_pairs(root: Path, only_kept_out: bool = False, limit: int | None = None) -> list[Pair]:
-    """The pictures of a folder that have a mask.
+def by_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """The folders of sets by what results call them.
 
-    Args:
-        root: in a layout that train/data.py reads.
-        only_kept_out: take only the stems that training leaves out, one in ten.
-        limit: take only as many, spread evenly over the set.
     Raises:
-        InputError: if there is no such picture.
+        UsageError: if two have the same name.
     """
-    return choose(find_pictures(root), root, only_kept_out, limit)
+    named = {root.resolve().name: root for root in folders}
+    if len(named) < len(folders):
+        raise UsageError(
+            f"Results name sets by their folders, and two of {', '.join(map(str, folders))} have "
+            "the same name. Rename one, or evaluate them in two runs."
+        )
+    return named
 
 
 def choose(
-    pairs: list[T], root: Path, only_kept_out: bool = False, limit: int | None = None
+    pictures: list[T], root: Path, only_kept_out: bool = False, limit: int | None = None
 ) -> list[T]:
-    """The pictures of a set that are to be evaluated; the arguments are those of open_pairs."""
-    if only_kept_out:
-        pairs = [pair for pair in pairs if kept_out(pair.stem)]
-        if not pairs:
-            raise InputError(f"None of the pictures in {root} is kept out; leave --kept-out away.")
-    if limit is not None and limit < len(pairs):
-        pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
-    return pairs
-
-
-def evaluate_models(
-    predictors: Sequence[Predictor],
-    pairs: Sequence[Pair],
-    block_sizes: tuple[int, ...] = BLOCK_SIZES,
-    progress: Progress = silent,
-    what: str = "evaluating",
-) -> tuple[list[Evaluated], list[str]]:
-    """Run every predictor on every pair; each file is decoded once.
+    """The pictures of a set that are to be evaluated.
 
     Args:
-        predictors: at least one.
-        pairs: at least one.
-    Returns:
-        what was evaluated, in the order of the predictors, and a sentence for each pair left out.
+        root: of the set, for the error.
+        only_kept_out: take only the stems that training leaves out, one in ten.
+        limit: take only as many, spread evenly over the set.
     Raises:
-        InputError: if more than one pair in a hundred cannot be read.
+        InputError: if none is left.
+    """
+    if only_kept_out:
+        pictures = [picture for picture in pictures if kept_out(picture.stem)]
+        if not pictures:
+            raise InputError(f"None of the pictures in {root} is kept out; leave --kept-out away.")
+    if limit is not None and limit < len(pictures):
+        pictures = [pictures[i * len(pictures) // limit] for i in range(limit)]
+    return pictures
+
+
+def run_models(
+    sources: Sequence[MapSource],
+    pictures: Sequence[T],
+    read: Callable[[T], tuple[NDArray[Any], Truth]],
+    score: Callable[[T, NDArray[np.float32], Truth], Any],
+    what: str,
+) -> tuple[list[str], list[list[Any]], list[str]]:
+    """Run every source on every picture; each file is decoded once.
+
+    Args:
+        sources, pictures: at least one each.
+        read: gives what the sources see of a picture, and what their maps are compared with.
+        score: compares a map.
+        what: of the pictures, for the bar.
+    Returns:
+        the stems that were evaluated, their scores for each source, and a sentence for each
+        picture left out because reading it raised InputError.
+    Raises:
+        InputError: if more than one picture in a hundred cannot be read.
         ModelError: if a model cannot run.
     """
-    results = [Evaluated(predictor) for predictor in predictors]
+    stems: list[str] = []
+    scores: list[list[Any]] = [[] for _ in sources]
     left_out: list[str] = []
-    for number, pair in enumerate(pairs, 1):
+    for picture in track(pictures, what):
         try:
-            assert pair.mask is not None
-            rgb = read_rgb(pair.image)
-            mask, valid = read_mask(pair.mask)
-            refuse_other_aspect(pair.image, rgb.shape, pair.mask, mask.shape)
+            shown, truth = read(picture)
         except InputError as error:
-            note_left_out(left_out, error, len(pairs))
+            left_out.append(str(error))
+            if len(left_out) > UNREADABLE_SHARE * len(pictures):
+                raise InputError(
+                    "More than one pair in a hundred cannot be evaluated. " + " ".join(left_out[:5])
+                ) from error
             continue
-        for result in results:
-            saliency = resize_map(result.predictor(rgb), *mask.shape)
-            result.stems.append(pair.stem)
-            result.scores.append(score_map(saliency, mask, valid, block_sizes))
-        progress(what, number, len(pairs))
-    return results, left_out
-
-
-def note_left_out(left_out: list[str], error: InputError, count: int) -> None:
-    """Note a pair that cannot be evaluated; more than one in a hundred is too many.
-
-    Raises:
-        InputError: naming the first of them.
-    """
-    left_out.append(str(error))
-    if len(left_out) > UNREADABLE_SHARE * count:
-        raise InputError(
-            f"More than one pair in a hundred cannot be evaluated. {' '.join(left_out[:5])}"
-        ) from error
+        stems.append(picture.stem)
+        for source, of_source in zip(sources, scores, strict=True):
+            of_source.append(score(picture, source(shown), truth))
+    return stems, scores, left_out
 
 
 def refuse_other_aspect(
@@ -179,29 +153,49 @@ def refuse_other_aspect(
 
 
 def result_row(
-    facts: dict[str, Any],
-    stems: Sequence[str],
-    scores: Sequence[ImageScores],
-    by_sequence: bool = False,
+    source: MapSource,
+    data: str,
+    only_kept_out: bool,
+    summary: dict[str, Any],
+    images: list[dict[str, Any]],
+    judged_by: Sequence[float],
 ) -> dict[str, Any]:
     """One result as the JSON carries it.
 
     Args:
-        facts: what was evaluated on what: model, sha256, data, kept_out, short_side.
-        stems, scores: of each image.
-        by_sequence: whether the intervals resample sequences instead of images.
+        data: name of the set.
+        summary: the figures over all images.
+        images: the figures of each image.
+        judged_by: of each image the figure by which the worst ones are named.
     """
-    order = np.argsort([score.iou for score in scores], kind="stable")
+    order = np.argsort(judged_by, kind="stable")
     return {
-        **facts,
-        "intervals": "sequences" if by_sequence else "images",
-        **summarise(scores, [_sequence(stem) for stem in stems] if by_sequence else None),
-        "worst": [stems[i] for i in order[:WORST]],
-        "images": [per_image(stem, score) for stem, score in zip(stems, scores, strict=True)],
+        "model": source.id,
+        "sha256": source.sha256,
+        "data": data,
+        "kept_out": only_kept_out,
+        "short_side": source.runs_at,
+        **summary,
+        "worst": [images[i]["stem"] for i in order[:WORST]],
+        "images": images,
     }
 
 
-def _sequence(stem: str) -> str:
-    """`blackswan_00012` is a frame of `blackswan`; a stem without a number is its own sequence."""
-    name, _, number = stem.rpartition("_")
-    return name if name and number.isdigit() else stem
+def recorded_score(row: dict[str, Any]) -> dict[str, Any]:
+    """What a sidecar holds of a row of results."""
+    hidden = ("model", "sha256", "worst", "images")
+    return {key: value for key, value in row.items() if key not in hidden}
+
+
+def document_of(
+    rows: list[dict[str, Any]], described: list[dict[str, Any]], only_kept_out: bool
+) -> dict[str, Any]:
+    """An evaluation as `--json` writes it: rows of results, their data, and where it comes from."""
+    return {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": {"kept_out": only_kept_out, "resamples": RESAMPLES, "seed": SEED},
+        "data": described,
+        "results": rows,
+        "provenance": provenance(),
+    }

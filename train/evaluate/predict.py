@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vmafsal.infer.network import Network
 from vmafsal.infer.session import Session
@@ -60,36 +61,16 @@ class Predictor:
         threads: int | None = None,
         device: str = "cpu",
     ) -> None:
-        self.model = model
-        self.policy = model.policy
+        self.id, self.sha256 = model.id, model.sha256
+        policy = model.policy
         if short_side != "model":
-            self.policy = model.policy.with_options(short_side=short_side)
+            policy = policy.with_options(short_side=short_side)
+        fixed = "x".join(map(str, policy.size or ()))
+        self.runs_at: str | int = fixed or policy.short_side or "native"
         # A fused graph would be made anew for every size of picture.
         session = Session(model, device=device, threads=threads, fused=False)
-        self._network = Network(session, self.policy)
+        self._network = Network(session, policy)
         self._prepare = Preparer(self._network.view, 1)
-
-    @property
-    def id(self) -> str:
-        """The model's id."""
-        return self.model.id
-
-    @property
-    def sha256(self) -> str:
-        """Of the model's file."""
-        return self.model.sha256
-
-    @property
-    def provider(self) -> str:
-        """The ONNX Runtime provider that runs."""
-        return self._network.session.provider
-
-    @property
-    def runs_at(self) -> str | int:
-        """The short side in pixels, "native", or "HxW" of a model that takes one size only."""
-        if self.policy.size:
-            return "x".join(str(side) for side in self.policy.size)
-        return self.policy.short_side or "native"
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The saliency map of one picture.
@@ -120,10 +101,7 @@ def resize_map(saliency: NDArray[np.float32], height: int, width: int) -> NDArra
     """
     if saliency.shape == (height, width):
         return saliency
-    from PIL import Image
-
-    resized = Image.fromarray(np.ascontiguousarray(saliency)).resize(
-        (width, height), Image.Resampling.BILINEAR
-    )
+    picture = Image.fromarray(np.ascontiguousarray(saliency))
+    resized = picture.resize((width, height), Image.Resampling.BILINEAR)
     # The weights' rounding may leave [0, 1] by one unit in the last place.
     return np.clip(np.asarray(resized, np.float32), 0.0, 1.0)

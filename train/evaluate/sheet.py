@@ -3,87 +3,75 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.figure import Figure
 
-from train.data import BORDER, Pair, open_image, read_rgb
-from train.evaluate.predict import resize_map
+from train.data import Pair, read_rgb
+from train.evaluate.predict import MapSource
 from train.evaluate.scores import model_labels
-
-if TYPE_CHECKING:
-    from train.evaluate.models import Evaluated
+from train.maps import read_mask
 
 __all__ = ["choose_cases", "draw_sheet"]
 
-_CELL = 192
-_LABEL = 16
-_CASES = 4
 
-
-def choose_cases(iou: Sequence[float], count: int = _CASES) -> list[tuple[str, int]]:
+def choose_cases(iou: Sequence[float], count: int = 4) -> dict[int, str]:
     """Which images to show.
 
     Args:
         iou: of each image.
         count: how many of each kind at most.
     Returns:
-        ("best" | "median" | "worst", position), each position once, best first.
+        position to "best", "median" or "worst", best first.
     """
     order = np.argsort(np.asarray(iou), kind="stable")[::-1].tolist()
     count = min(count, max(1, len(order) // 3))
     middle = (len(order) - count) // 2
-    cases = [("best", i) for i in order[:count]]
-    cases += [("median", i) for i in order[middle : middle + count]]
-    cases += [("worst", i) for i in order[-count:]]
-    first: dict[int, str] = {}
-    for kind, position in cases:
-        first.setdefault(position, kind)
-    return [(kind, position) for position, kind in first.items()]
+    cases = dict.fromkeys(order[:count], "best")
+    for position in order[middle : middle + count]:
+        cases.setdefault(position, "median")
+    for position in order[-count:]:
+        cases.setdefault(position, "worst")
+    return cases
 
 
-def draw_sheet(evaluated: Sequence[Evaluated], pairs: Sequence[Pair]) -> bytes:
-    """Draw image, mask and each predictor's map, a row a case; chosen by the first one's IoU.
+def draw_sheet(
+    sources: Sequence[MapSource],
+    rows: Sequence[dict[str, Any]],
+    sets: Mapping[str, Sequence[Pair]],
+) -> bytes:
+    """Draw image, mask and each source's map, a row a case; chosen by the first one's IoU.
 
     Args:
-        evaluated: what evaluate_models returned, not empty.
-        pairs: what was evaluated.
+        sources, sets: what was evaluated, not empty.
+        rows: the results of train.evaluate.sets.evaluate_sets.
     Returns:
         a PNG. Maps are gray from 0 (black) to 1 (white), unstretched; a border is middle gray.
     """
-    from PIL import Image, ImageDraw
-
-    by_stem = {pair.stem: pair for pair in pairs}
-    cases = choose_cases([score.iou for score in evaluated[0].scores])
-    columns = 2 + len(evaluated)
-    height, width = (_CELL + _LABEL) * len(cases) + _LABEL, _CELL * columns
-    sheet = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(sheet)
-    titles = ["image", "mask"]
-    labels = model_labels([result.facts("", False) for result in evaluated])
-    titles += [f"{a} {b.predictor.runs_at}" for a, b in zip(labels, evaluated, strict=True)]
-    for column, title in enumerate(titles):
-        draw.text((column * _CELL + 2, 2), title[:32], fill="black")
-    for row, (kind, position) in enumerate(cases):
-        stem = evaluated[0].stems[position]
-        pair = by_stem[stem]
-        assert pair.mask is not None
-        rgb, gray = read_rgb(pair.image), np.asarray(open_image(pair.mask, "L"))
-        shown: list[NDArray[Any]] = [rgb, np.where(gray == BORDER, BORDER, (gray > BORDER) * 255)]
-        captions = [f"{kind}: {stem}", ""]
-        for result in evaluated:
-            saliency = resize_map(result.predictor(rgb), *gray.shape)
-            shown.append(np.round(saliency * 255.0))
-            score = result.scores[position]
-            captions.append(f"IoU {score.iou:.3f} mean err. {score.mean_error:.3f}")
-        top = _LABEL + row * (_CELL + _LABEL)
-        for column, (pixels, caption) in enumerate(zip(shown, captions, strict=True)):
-            cell = Image.fromarray(pixels.astype(np.uint8))
-            cell.thumbnail((_CELL - 2, _CELL - 2))
-            sheet.paste(cell, (column * _CELL + 1, top + _LABEL))
-            draw.text((column * _CELL + 2, top + 2), caption[:32], fill="black")
+    cells: list[tuple[str, Any]] = []
+    for name, pairs in sets.items():
+        own = [row for row in rows if row["data"] == name]
+        by_stem = {pair.stem: pair for pair in pairs}
+        for position, kind in choose_cases([image["iou"] for image in own[0]["images"]]).items():
+            pair = by_stem[own[0]["images"][position]["stem"]]
+            assert pair.mask is not None
+            rgb, (mask, valid) = read_rgb(pair.image), read_mask(pair.mask)
+            shown = mask if valid is None else np.where(valid, mask, 0.5)
+            cells += [(f"{kind}: {pair.stem}", rgb), ("mask", shown)]
+            for source, row, label in zip(sources, own, model_labels(own), strict=True):
+                image = row["images"][position]
+                title = f"{label} {source.runs_at}\nIoU {image['iou']:.3f}"
+                cells.append((f"{title}, mean error {image['mean_error']:.3f}", source(rgb)))
+    columns = 2 + len(sources)
+    rows_drawn = len(cells) // columns
+    figure = Figure(figsize=(2.4 * columns, 2.0 * rows_drawn), layout="constrained")
+    grid = figure.subplots(rows_drawn, columns, squeeze=False)
+    for axes, (title, pixels) in zip(grid.flat, cells, strict=True):
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(title, fontsize=6)
+        axes.set_axis_off()
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
+    figure.savefig(buffer, format="png")
     return buffer.getvalue()

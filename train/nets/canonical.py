@@ -6,12 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["Canonical"]
+__all__ = ["Canonical", "Pyramid"]
 
-STAGES = ((24, 1, 1), (32, 3, 2), (48, 4, 3), (64, 4, 3))
-"""Of each stage, which halves the size: channels, expansion, blocks."""
-HALVING = (3, 3, 3, 2)
-"""Of each stage the expansion of its first block."""
+STAGES = ((24, 1, 3, 1), (32, 2, 3, 3), (48, 3, 3, 4), (64, 3, 2, 4))
+"""Of each stage, which halves the size: channels, blocks, expansion of the first and of others."""
 STEM = 16
 DECODER = 32
 """Channels of the decoder, down to its last step, which has the stem's."""
@@ -25,10 +23,14 @@ def conv(
     The identity takes the place of batch normalisation, which is folded into the convolution. It
     keeps the names of earlier weights.
     """
-    return [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups),
-        nn.Identity(),
-    ]
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
+    return [layer, nn.Identity()]
+
+
+def separable(inputs: int, outputs: int) -> list[nn.Module]:
+    """5×5 over each channel by itself, then 1×1."""
+    each = conv(inputs, inputs, kernel=5, groups=inputs)
+    return [*each, nn.ReLU(inplace=True), *conv(inputs, outputs)]
 
 
 def inverted(channels: int, expansion: int) -> nn.Sequential:
@@ -37,13 +39,8 @@ def inverted(channels: int, expansion: int) -> nn.Sequential:
     Source: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2" (CVPR 2018).
     """
     wide = channels * expansion
-    return nn.Sequential(
-        *conv(channels, wide),
-        nn.ReLU(inplace=True),
-        *conv(wide, wide, kernel=5, groups=wide),
-        nn.ReLU(inplace=True),
-        *conv(wide, channels),
-    )
+    widened = [*conv(channels, wide), nn.ReLU(inplace=True)]
+    return nn.Sequential(*widened, *separable(wide, channels))
 
 
 def fused(inputs: int, outputs: int, expansion: int) -> nn.Sequential:
@@ -53,11 +50,8 @@ def fused(inputs: int, outputs: int, expansion: int) -> nn.Sequential:
     Source: Tan, Le, "EfficientNetV2" (ICML 2021).
     """
     wide = inputs * expansion
-    return nn.Sequential(
-        *conv(inputs, wide, kernel=3, stride=2),
-        nn.ReLU(inplace=True),
-        *conv(wide, outputs),
-    )
+    halved = [*conv(inputs, wide, kernel=3, stride=2), nn.ReLU(inplace=True)]
+    return nn.Sequential(*halved, *conv(wide, outputs))
 
 
 class Residual(nn.Module):
@@ -111,46 +105,27 @@ class Merge(nn.Module):
         return mixed
 
 
-def smooth(channels: int) -> list[nn.Module]:
-    """5×5 over each channel by itself, then 1×1."""
-    return [
-        *conv(channels, channels, kernel=5, groups=channels),
-        nn.ReLU(inplace=True),
-        *conv(channels, channels),
-    ]
+class Pyramid(nn.Module):
+    """The way through an encoder, the frame's context and an additive decoder.
 
-
-class Canonical(nn.Module):
-    """Inverted residuals down to stride 32, the frame's context, and an additive decoder.
-
-    The map is computed at half size and doubled bilinearly.
+    The map is computed at half size and doubled bilinearly. Subclasses make the layers.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(*conv(3, STEM, kernel=3, stride=2), nn.ReLU(inplace=True))
-        self.stages = nn.ModuleList()
-        inputs = STEM
-        for (channels, expansion, blocks), first in zip(STAGES, HALVING, strict=True):
-            rest = [Residual(inverted(channels, expansion)) for _ in range(blocks - 1)]
-            self.stages.append(nn.Sequential(fused(inputs, channels, first), *rest))
-            inputs = channels
-        self.context = Context(inputs)
-        self.deepest = nn.Sequential(*conv(inputs, DECODER), nn.ReLU(inplace=True))
-        self.merges = nn.ModuleList(
-            Merge(channels, DECODER, smooth(DECODER)) for channels, _, _ in reversed(STAGES[:-1])
-        )
-        # The finest level costs as much as all others together: half the channels there.
-        self.narrow = nn.Sequential(*conv(DECODER, STEM), nn.ReLU(inplace=True))
-        self.finest = Merge(STEM, STEM, conv(STEM, STEM, kernel=3))
-        self.head = nn.Conv2d(STEM, 1, 1)
+    stem: nn.Sequential
+    stages: nn.ModuleList
+    context: nn.Module
+    deepest: nn.Sequential
+    merges: nn.ModuleList
+    narrow: nn.Sequential
+    finest: nn.Module
+    head: nn.Conv2d
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
         """Saliency map of a batch.
 
         Args:
             x: float [N, 3, H, W], RGB normalised with ImageNet's mean and deviation, H and W
-                multiples of 32.
+                multiples of the architecture's stride.
             logits: leave the sigmoid out (the loss is computed from logits).
         Returns:
             float [N, 1, H, W], each pixel in [0, 1] unless `logits`.
@@ -169,3 +144,27 @@ class Canonical(nn.Module):
         y = self.head(y).squeeze(1).unsqueeze(1)
         y = F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
         return y if logits else torch.sigmoid(y)
+
+
+class Canonical(Pyramid):
+    """Inverted residuals down to stride 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*conv(3, STEM, kernel=3, stride=2), nn.ReLU(inplace=True))
+        self.stages = nn.ModuleList()
+        inputs = STEM
+        for channels, blocks, first, expansion in STAGES:
+            rest = [Residual(inverted(channels, expansion)) for _ in range(blocks - 1)]
+            self.stages.append(nn.Sequential(fused(inputs, channels, first), *rest))
+            inputs = channels
+        self.context = Context(inputs)
+        self.deepest = nn.Sequential(*conv(inputs, DECODER), nn.ReLU(inplace=True))
+        self.merges = nn.ModuleList(
+            Merge(channels, DECODER, separable(DECODER, DECODER))
+            for channels, *_ in reversed(STAGES[:-1])
+        )
+        # The finest level costs as much as all others together: half the channels there.
+        self.narrow = nn.Sequential(*conv(DECODER, STEM), nn.ReLU(inplace=True))
+        self.finest = Merge(STEM, STEM, conv(STEM, STEM, kernel=3))
+        self.head = nn.Conv2d(STEM, 1, 1)

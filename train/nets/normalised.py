@@ -7,11 +7,18 @@ picture.
 
 from __future__ import annotations
 
-import torch
 from torch import nn
-from torch.nn import functional as F
 
-from train.nets.canonical import DECODER, STEM, Context, Merge, Residual, conv, smooth
+from train.nets.canonical import (
+    DECODER,
+    STEM,
+    Context,
+    Merge,
+    Pyramid,
+    Residual,
+    conv,
+    separable,
+)
 
 __all__ = ["Normalised"]
 
@@ -53,11 +60,8 @@ def halving(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class Normalised(nn.Module):
-    """Normalised inverted residuals down to stride 16, and the additive decoder of v3.
-
-    The map is computed at half size and doubled bilinearly.
-    """
+class Normalised(Pyramid):
+    """Normalised inverted residuals down to stride 16, and the additive decoder of v3."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,30 +77,9 @@ class Normalised(nn.Module):
         self.context = Context(inputs)
         self.deepest = nn.Sequential(nn.Conv2d(inputs, DECODER, 1), nn.ReLU(inplace=True))
         self.merges = nn.ModuleList(
-            Merge(channels, DECODER, smooth(DECODER)) for channels, _ in reversed(STAGES[:-1])
+            Merge(channels, DECODER, separable(DECODER, DECODER))
+            for channels, _ in reversed(STAGES[:-1])
         )
         self.narrow = nn.Sequential(nn.Conv2d(DECODER, STEM, 1), nn.ReLU(inplace=True))
         self.finest = Merge(STEM, STEM, conv(STEM, STEM, kernel=3))
         self.head = nn.Conv2d(STEM, 1, 1)
-
-    def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
-        """Saliency map of a batch.
-
-        Args:
-            x: float [N, 3, H, W], RGB normalised with ImageNet's mean and deviation, H and W
-                multiples of 16.
-            logits: leave the sigmoid out (the loss is computed from logits).
-        Returns:
-            float [N, 1, H, W], each pixel in [0, 1] unless `logits`.
-        """
-        finest = y = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            y = stage(y)
-            maps.append(y)
-        y = self.deepest(self.context(y))
-        for merge, skip in zip(self.merges, reversed(maps[:-1]), strict=True):
-            y = merge(y, skip)
-        y = self.head(self.finest(self.narrow(y), finest)).squeeze(1).unsqueeze(1)
-        y = F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return y if logits else torch.sigmoid(y)

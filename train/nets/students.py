@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ARCHITECTURES", "FIELD_OF_VIEW", "PARAMETERS", "STRIDE", "Student", "unfold_norms"]
-
-ARCHITECTURES = ("v1", "v2")
-PARAMETERS = {"v1": 112_841, "v2": 123_721}
-"""Trainable parameters of each architecture; `build` refuses to return anything else."""
-
-FIELD_OF_VIEW = {"v1": 68, "v2": 100}
-"""Width in pixels of what can move one pixel of the map; see tests/test_train_net.py."""
-
-STRIDE = 8
-"""Height and width of an input are multiples of this (three 2×2 max-pools)."""
+__all__ = ["BilinearUp", "Student", "unfold_norms"]
 
 
 def conv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
@@ -46,21 +38,15 @@ class BilinearUp(nn.Module):
 
 
 class Student(nn.Module):
-    """A U-shaped network of three levels; `arch` chooses how the decoder doubles the size.
+    """A U-shaped network of three levels.
 
-    v1 doubles with a 2×2 transposed convolution of stride 2, v2 with bilinear interpolation
-    and a 3×3 convolution, which leaves no checkerboard.
+    Args:
+        up: makes what doubles the size, of so many channels in and out: in v1 a 2×2 transposed
+            convolution of stride 2, in v2 BilinearUp, which leaves no checkerboard.
     """
 
-    def __init__(self, arch: str) -> None:
+    def __init__(self, up: Callable[[int, int], nn.Module]) -> None:
         super().__init__()
-        self.arch = arch
-
-        def up(inputs: int, outputs: int) -> nn.Module:
-            if arch == "v1":
-                return nn.ConvTranspose2d(inputs, outputs, 2, stride=2, bias=False)
-            return BilinearUp(inputs, outputs)
-
         self.encoder1 = double(3, 16)
         self.encoder2 = double(16, 32)
         self.encoder3 = double(32, 48)
@@ -79,7 +65,7 @@ class Student(nn.Module):
 
         Args:
             x: float [N, 3, H, W], RGB normalised with ImageNet's mean and deviation, H and W
-                multiples of `STRIDE`.
+                multiples of 8 (three 2×2 max-pools).
             logits: leave the sigmoid out (the loss is computed from logits).
         Returns:
             float [N, 1, H, W], each pixel in [0, 1] unless `logits`.
