@@ -38,8 +38,9 @@ def test_the_wheel_holds_the_package_and_the_models_and_nothing_else(wheel: Path
 def test_an_installed_wheel_scores_a_clip(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "venv"
     venv.create(home)
-    pip = [sys.executable, "-m", "pip", "--python", home / "bin" / "python"]
-    install = [*pip, "install", "-q", "--no-compile", "-c", ROOT / "constraints.txt", wheel]
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+    constraints = ["--no-compile", "-c", str(ROOT / "constraints.txt")]
+    install = [*pip, "install", "-q", *constraints, str(wheel)]
     done = subprocess.run(install, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     clip = tmp_path / "clip.yuv"
