@@ -96,6 +96,7 @@ def unfold_norms(net: nn.Module, pictures: torch.Tensor) -> None:
     def unfold(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
         variance, mean = torch.var_mean(inputs[0], (0, 2, 3), unbiased=False)
         for kept, value in ((norm.running_mean, mean), (norm.running_var, variance)):
+            assert kept is not None
             kept.copy_(value)
         norm.weight.copy_((variance + norm.eps).sqrt())
         norm.bias.add_(mean)
