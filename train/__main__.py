@@ -47,7 +47,9 @@ def main() -> None:
             raise
         print(f"train: {error.name} is missing; pip install 'vmafsal[train]'.", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != 130:  # typer's for KeyboardInterrupt
+            raise
         resumed = "run and fit resume from the last checkpoint, label keeps what is there"
         print(f"train: interrupted; {resumed}.", file=sys.stderr)
         sys.exit(130)
