@@ -83,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nodes = [node("Conv", ["input", "w", "b"], "a"), node("Sigmoid", ["a"], "saliency_map")]
     save(path / "bright.onnx", nodes, weights=weights)
     model = load_model(str(path / "bright.onnx"))
-    scores = []
+    scores: list[dict[str, Any]] = []
     for only_kept_out in (False, True):
         sets = open_sets([corpus], only_kept_out)
         predictors = [Predictor(model, side) for side in ("native", 32)]
