@@ -78,6 +78,7 @@ def evaluated(model: Path, pairs: list[Pair], short_side: ShortSide = "model") -
     """The row of results of a model on a few pictures, without what says which they are."""
     document = evaluate_sets([Predictor(load_model(str(model)), short_side)], {"some": pairs})
     assert document["data"][0]["left_out"] == []
+    row: dict[str, Any]
     (row,) = document["results"]
     return row
 
