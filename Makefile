@@ -50,9 +50,9 @@ bench: install-dev
 	$(BIN)/python -m benchmarks
 
 students: install-dev
-	$(BIN)/python -m train run recipes/saliency_student_v1.toml --data $(DATA) --work $(WORK) --status superseded
-	$(BIN)/python -m train run recipes/saliency_student_v2.toml --data $(DATA) --work $(WORK)
-	$(BIN)/python -m train run recipes/saliency_student_v3.toml --data $(DATA) --work $(WORK) --init $(INIT) --default
+	$(BIN)/python -m train run recipes/saliency_student_v1.toml --data $(DATA) --work $(WORK) --init $(INIT)/saliency_student_v1.onnx --status superseded
+	$(BIN)/python -m train run recipes/saliency_student_v2.toml --data $(DATA) --work $(WORK) --init $(INIT)/saliency_student_v2.onnx
+	$(BIN)/python -m train run recipes/saliency_student_v3.toml --data $(DATA) --work $(WORK) --init $(INIT)/saliency_student_v3.onnx --default
 
 docs: install-dev
 	$(BIN)/python -m docs.generate
