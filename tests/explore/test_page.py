@@ -108,8 +108,12 @@ class Page:
         place.send_keys(str(path))
 
     def choose(self, key: str, value: str) -> None:
-        box = self.all(f".st-key-{key} input[role=combobox]")[-1]
-        box.click()
+        def opened() -> Any:
+            box = self.all(f".st-key-{key} input[role=combobox]")[-1]
+            box.click()
+            return box
+
+        box = until(opened, f"the list of {key}")
         box.send_keys(value)
         until(
             lambda: [one for one in self.all("[role=option]") if one.text.startswith(value)],
