@@ -346,3 +346,11 @@ def test_a_recorded_command_names_no_folder_of_the_machine() -> None:
     arguments = ["run", "recipes/a.toml", "/home/me/data/", "maps:/mnt/x/teacher", "--work=/tmp/w"]
     expected = ["run", "recipes/a.toml", "data", "maps:teacher", "--work=w"]
     assert [without_folders(argument) for argument in arguments] == expected
+
+
+def test_packaged_records_name_no_folder_of_a_machine() -> None:
+    records = sorted(SCHEMA.parent.glob("*.training.json"))
+    assert records
+    for record in records:
+        command = json.loads(record.read_text("utf-8"))["run"]["command"]
+        assert command == [without_folders(argument) for argument in command], record.name
