@@ -58,6 +58,12 @@ def _no_model_from_outside(
 
 
 @pytest.fixture
+def placeholder_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model that costs next to nothing, where a test names none."""
+    monkeypatch.setenv("VMAF_MOBILESAL_MODEL_PATH", "mobilesal_placeholder_v0")
+
+
+@pytest.fixture
 def vmafsal(tmp_path: Path) -> Run:
     """Runs the command in an empty folder.
 

@@ -24,15 +24,7 @@ from tests.batch import (
 from tests.command import SIZE
 from tests.conftest import PLACEHOLDER, Run, draw_yuv
 
-
-@pytest.fixture(autouse=True)
-def _quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VMAF_MOBILESAL_MODEL_PATH", "mobilesal_placeholder_v0")
-
-
-@pytest.fixture(scope="module")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_long_clip(tmp_path_factory.mktemp("long"))
+pytestmark = pytest.mark.usefixtures("placeholder_model")
 
 
 def test_each_clip_gets_the_log_it_gets_alone(vmafsal: Run, tmp_path: Path) -> None:
@@ -211,7 +203,8 @@ def test_shards_together_do_everything_once(vmafsal: Run, tmp_path: Path) -> Non
     assert "0 of 5 clips scored, 5 were done before" in done.stderr
 
 
-def test_a_terminal_shows_the_workers(long_clip: Path, tmp_path: Path) -> None:
+def test_a_terminal_shows_the_workers(tmp_path: Path) -> None:
+    long_clip = draw_long_clip(tmp_path)
     (tmp_path / "clips.csv").write_text(
         f"distorted,width,height,output\n{long_clip},64,48,[a].json\n{DEMO},,,b.json\n"
     )

@@ -17,10 +17,7 @@ from tests.batch import DEMO, draw_long_clip, logs, records, starting, wait_for,
 from tests.command import SIZE
 from tests.conftest import Run, draw_yuv
 
-
-@pytest.fixture(autouse=True)
-def _quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VMAF_MOBILESAL_MODEL_PATH", "mobilesal_placeholder_v0")
+pytestmark = pytest.mark.usefixtures("placeholder_model")
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -30,10 +30,7 @@ from tests.batch import (
 from tests.command import SIZE
 from tests.conftest import Run
 
-
-@pytest.fixture(autouse=True)
-def _quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VMAF_MOBILESAL_MODEL_PATH", "mobilesal_placeholder_v0")
+pytestmark = pytest.mark.usefixtures("placeholder_model")
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,7 @@ from vmafsal.video.segment import InexactError
 H264 = {"g": "10", "bf": "3", "sc_threshold": "0"}
 
 
-@pytest.fixture(autouse=True)
-def _quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VMAF_MOBILESAL_MODEL_PATH", "mobilesal_placeholder_v0")
+pytestmark = pytest.mark.usefixtures("placeholder_model")
 
 
 @pytest.fixture(scope="module")
