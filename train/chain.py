@@ -23,6 +23,7 @@ from train.export import Exported, export_student, exported_files
 from train.fit import fit
 from train.label import label, open_teacher
 from train.nets import build
+from train.nets.students import folded_norms
 from train.output import check_outputs
 from train.pictures import load_corpus
 from train.recipe import Recipe
@@ -161,14 +162,7 @@ def weights_of(path: Path, arch: str) -> dict[str, torch.Tensor]:
         known = onnx.load(path).graph.initializer
         found = {v.name: torch.from_numpy(onnx.numpy_helper.to_array(v).copy()) for v in known}
     wanted = build(arch).state_dict()
-    for key in wanted:  # an export has folded batch normalisation into the convolution before it
-        layer, _, kind = key.rpartition(".")
-        before = found.get(f"{layer[:-1]}0.bias")
-        if kind == "running_mean" and key not in found and before is not None:
-            one, zero = torch.ones_like(before), torch.zeros_like(before)
-            norm = {"weight": one, "bias": before, "running_mean": zero, "running_var": one}
-            norm["num_batches_tracked"] = torch.zeros((), dtype=torch.long)
-            found |= {f"{layer}.{part}": value.clone() for part, value in norm.items()}
+    found |= folded_norms(found, wanted)
     if any(found.get(key, torch.empty(0)).shape != value.shape for key, value in wanted.items()):
         raise InputError(f"{path} does not hold the weights of a {arch}.")
     return {key: found[key] for key in wanted}

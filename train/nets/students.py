@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["BilinearUp", "Student", "unfold_norms"]
+__all__ = ["BilinearUp", "Student", "folded_norms", "unfold_norms"]
 
 
 def conv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
@@ -79,6 +79,26 @@ class Student(nn.Module):
         y = self.decoder1(torch.cat([self.up1(y), skip1], dim=1))
         y = self.head(y)
         return y if logits else torch.sigmoid(y)
+
+
+def folded_norms(
+    weights: Mapping[str, torch.Tensor], wanted: Iterable[str]
+) -> dict[str, torch.Tensor]:
+    """The normalisations that an export has folded away: each holds its convolution's bias alone.
+
+    Args:
+        weights: of an export.
+        wanted: the keys of the network's state, as `encoder1.0.1.running_mean`.
+    """
+    norms: dict[str, torch.Tensor] = {}
+    for layer in (key.removesuffix(".running_mean") for key in wanted if "running_mean" in key):
+        bias = weights.get(f"{layer[:-1]}0.bias")  # of the convolution before it
+        if bias is not None and f"{layer}.weight" not in weights:
+            one, zero = torch.ones_like(bias), torch.zeros_like(bias)
+            norm = {"weight": one, "bias": bias, "running_mean": zero, "running_var": one}
+            norms |= {f"{layer}.{name}": value.clone() for name, value in norm.items()}
+            norms[f"{layer}.num_batches_tracked"] = torch.tensor(0)
+    return norms
 
 
 @torch.no_grad()
