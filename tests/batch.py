@@ -49,11 +49,13 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def written(folder: Path) -> list[Path]:
-    """The logs that are there."""
+    """The logs that are there; what is under a temporary name, or in such a folder, is not."""
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith((".", "summary"))
+        if path.is_file()
+        and not path.name.startswith("summary")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
 
