@@ -30,6 +30,7 @@ from train.recipe import Recipe
 from vmafsal.errors import InputError, UsageError, VmafsalError
 from vmafsal.files import sha256_of, write_whole
 from vmafsal.models.model import load_model
+from vmafsal.models.registry import REGISTRY
 
 __all__ = ["Places", "check_run", "fit_recipe", "label_sets", "run_recipe", "weights_of"]
 
@@ -88,7 +89,9 @@ def check_run(recipe: Recipe, places: Places, recipe_file: Path, fit_alone: bool
         return
     # What a run began with is not needed once there is a checkpoint.
     read += [] if checkpoint.exists() else init
-    read += [file for spec in places.beside for file in load_model(spec).files]
+    # A registry is added to, not replaced.
+    beside = [file for spec in places.beside for file in load_model(spec).files]
+    read += [file for file in beside if file.name != REGISTRY]
     # Nor is a teacher whose labels are all there.
     with suppress(VmafsalError):
         read += open_teacher(places.teacher_of(recipe)).reads

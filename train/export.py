@@ -28,7 +28,7 @@ from vmafsal.errors import InputError, ModelError
 from vmafsal.files import write_whole
 from vmafsal.infer.session import Session
 from vmafsal.models.model import load_model
-from vmafsal.models.registry import read_registry
+from vmafsal.models.registry import REGISTRY, read_registry
 
 __all__ = ["Exported", "export_student", "exported_files", "fold_batch_norm", "to_onnx"]
 
@@ -40,7 +40,6 @@ DEFAULT_IOU = 0.5
 LICENSE = "BSD-3-Clause-Plus-Patent"
 ENDINGS = (".json", TRAINING, ".md", ".onnx")
 """Of the files of a model."""
-REGISTRY = "registry.json"
 SPARE = ".next"
 """Added to a model's file names while its plain names are in use by the registry."""
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("plotly")
 pytest.importorskip("matplotlib")
@@ -105,6 +106,12 @@ def test_no_input_is_replaced(tmp_path: Path) -> None:
     status, _, _ = invoke("report", log, "-o", log)
     assert status == 1
     assert log.read_bytes() == before
+    one = tmp_path / "img_1.png"
+    Image.new("RGB", (64, 48)).save(one)
+    kept = one.read_bytes()
+    status, _, said = invoke("report", LOG, "--video", tmp_path / "img_%d.png", "-o", one)
+    assert (status, one.read_bytes()) == (1, kept)
+    assert "is a file that this run reads" in said
 
 
 def test_notices_of_the_join_are_printed(score: Path, tmp_path: Path) -> None:

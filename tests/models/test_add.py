@@ -126,6 +126,7 @@ def test_from_the_release(
     assert (model.id, model.policy.size, model.digest) == ("net", (32, 32), known.sha256)
     assert model.entry is not None
     assert (model.entry.license, model.entry.status) == ("Apache-2.0", "added")
+    assert model.path.with_name("added.json") in model.files
     assert len(steps) == 1
     assert load_model("net").digest == known.sha256
     assert load_model(str(model.path)).entry == model.entry

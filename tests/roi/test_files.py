@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,10 @@ def test_command_lines_name_what_the_file_was_written_for() -> None:
     line = files.command_line("svt-av1", info(), "my roi.txt")
     assert "--rc 0 --crf" in line
     assert "--roi-map-file 'my roi.txt'" in line
-    assert "ffmpeg -i 'a clip.mp4' -fps_mode passthrough" in line
+    # The stream and the orientation that the maps are of.
+    assert "ffmpeg -noautorotate -i 'a clip.mp4' -map 0:V:0 -fps_mode passthrough" in line
+    line = files.command_line("svt-av1", info(path="10:30.mkv"), "r.txt", stream=1)
+    assert "-i file:10:30.mkv -map 0:V:1 " in line
     line = files.command_line("kvazaar", info(bit_depth=10), "r.bin", gop="lp")
     assert "--gop lp-g4d3t1 " in line
     assert "--input-res 640x272 --input-bitdepth 10 --input-fps 24000/1001" in line
@@ -152,3 +156,12 @@ def test_command_lines_name_what_the_file_was_written_for() -> None:
     assert "-f rawvideo -video_size 640x272 -pix_fmt yuv422p -i" in line
     assert "| uvg266 -i - --input-res 640x272 --input-fps 25/1 --gop 16 " in line
     assert line.endswith("--roi r.txt -o encoded.vvc")
+
+
+def test_the_command_line_of_an_image_sequence_begins_with_its_first_number(
+    tmp_path: Path,
+) -> None:
+    for number in (100, 101):
+        (tmp_path / f"i_{number:04d}.png").touch()
+    line = files.command_line("svt-av1", info(path=str(tmp_path / "i_%04d.png")), "r.txt")
+    assert f"-start_number 100 -i {tmp_path}/i_%04d.png -fps_mode" in line

@@ -168,10 +168,9 @@ def _check_names(videos: list[str]) -> None:
 
 def _files(videos: list[str]) -> list[str]:
     """Every file of the inputs, those of image sequences one by one."""
-    from vmafsal.video.images import is_image_pattern, numbered_files
+    from vmafsal.video.images import files_of
 
-    files = (numbered_files(one) if is_image_pattern(one) else [one] for one in videos)
-    return [file for some in files for file in some]
+    return [file for video in videos for file in files_of(video)]
 
 
 def _run(job: Job, output: MapOutput, inputs: Sequence[str], quiet: bool) -> None:

@@ -73,6 +73,7 @@ def report(
     from vmafsal.report.curves import moments
     from vmafsal.report.page import build_page
     from vmafsal.report.plot import draw_plot
+    from vmafsal.video.images import files_of
 
     quiet = given.pop("quiet")
     check_one_map(given)
@@ -82,7 +83,8 @@ def report(
     job = _job(video, given)
     inputs = [*logs, *([scenes] if scenes else [])]
     if job is not None:
-        inputs += [path for path in (job.distorted, job.reference, *job.post_files) if path]
+        videos = [path for path in (job.distorted, job.reference) if path]
+        inputs += [file for path in videos for file in files_of(path)] + list(job.post_files)
         inputs += [one.model_path for one in job.features if one.model_path]
     check_destination(output, inputs)  # before anything is read for nothing
     joined = _joined(logs)
@@ -91,7 +93,7 @@ def report(
     title = video or logs[0]
     with open_output(output, inputs) as file:
         if ending in (".png", ".svg"):
-            if job is not None:
+            if job is not None and not quiet:
                 say(f"{output} is a plot of the curves: --video is of use for .html alone.")
             file.write(draw_plot(joined, ending, title=title, seconds=seconds, cuts=cuts))
         else:

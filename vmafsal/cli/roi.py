@@ -295,7 +295,7 @@ def _write(
             say(notice)
         if kind != "json":
             named = "FILE" if output == "-" else output
-            say(f"Encode with: {command_line(kind, run.info, named, gop)}")
+            say(f"Encode with: {command_line(kind, run.info, named, gop, job.stream)}")
 
 
 def _mapped(run: Run) -> Iterator[tuple[Frame, NDArray[np.float32]]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmafsal.errors import ModelError
-from vmafsal.models.added import added_entry, added_ids, models_folder, owner
+from vmafsal.models.added import RECORD, added_entry, added_ids, models_folder, owner
 from vmafsal.models.contract import check_contract, check_operators
 from vmafsal.models.graph import derive_stride, dimensions, operators, parameter_count
-from vmafsal.models.registry import Entry, packaged_registry
+from vmafsal.models.registry import REGISTRY, Entry, packaged_registry
 from vmafsal.models.sidecar import InputPolicy, Sidecar, read_sidecar
 from vmafsal.models.weights import digest_model, external_weights
 
@@ -39,12 +39,13 @@ class Model:
     """As in the file, external weights loaded."""
     sidecar: Sidecar
     entry: Entry | None
-    """Its line in the packaged registry; None for a model from elsewhere."""
+    """What a registry or the record of an added model says of it; None for any other file."""
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that was read or looked for: network, external weights, sidecar."""
-        return (self.path, *self.weights, self.path.with_suffix(".json"))
+        """Every file that was read or looked for: network, external weights, sidecar, record."""
+        records = [self.path.with_name(name) for name in (REGISTRY, RECORD)] if self.entry else []
+        return (self.path, *self.weights, self.path.with_suffix(".json"), *records)
 
     @property
     def policy(self) -> InputPolicy:

@@ -15,6 +15,7 @@ from vmafsal.models.sidecar import is_model_id, parse_sidecar
 
 __all__ = [
     "FAMILIES",
+    "REGISTRY",
     "Entry",
     "External",
     "Registry",
@@ -23,6 +24,7 @@ __all__ = [
     "read_registry",
 ]
 
+REGISTRY = "registry.json"
 
 FAMILIES = {
     "salient-object": "marks the objects that stand out",
@@ -130,7 +132,7 @@ def packaged_registry() -> Registry:
     package = Path(__file__).parents[1]
     # In the wheel the models lie inside the package; in a checkout beside it.
     for folder in (package / "tiny", package.parent / "model" / "tiny"):
-        if (folder / "registry.json").is_file():
+        if (folder / REGISTRY).is_file():
             return read_registry(folder)
     raise ModelError("The packaged models are missing. Install vmafsal again.")
 
@@ -141,7 +143,7 @@ def read_registry(folder: Path) -> Registry:
     Raises:
         ModelError: if it is missing or is not of the form that registry.schema.json states.
     """
-    path = folder / "registry.json"
+    path = folder / REGISTRY
     try:
         raw = read_object(path)
         models, externals = raw.get("models"), raw.get("external", [])

@@ -14,6 +14,7 @@ from vmafsal.roi import grid as plain_grid
 from vmafsal.roi import kvazaar, svt_av1
 from vmafsal.roi.mapping import BlockGrid
 from vmafsal.video.base import SourceInfo
+from vmafsal.video.images import first_number, is_image_pattern
 
 __all__ = ["ENCODERS", "block_of", "command_line", "contents"]
 
@@ -73,7 +74,9 @@ def _consecutive(frames: Iterable[Numbered]) -> Iterator[Numbered]:
         yield number, offsets
 
 
-def command_line(kind: str, info: SourceInfo, output: str, gop: str = "8") -> str:
+def command_line(
+    kind: str, info: SourceInfo, output: str, gop: str = "8", stream: int | None = None
+) -> str:
     """A command line that encodes the video with the file.
 
     Args:
@@ -81,16 +84,12 @@ def command_line(kind: str, info: SourceInfo, output: str, gop: str = "8") -> st
         info: of the video.
         output: path of the file.
         gop: as the file was written for.
+        stream: which video stream of a container, from 0.
     """
     deep = info.bit_depth > 8
     pixels = "yuv420p10le" if deep else "yuv420p"
-    decode = (
-        f"ffmpeg -f rawvideo -video_size {info.width}x{info.height} -pix_fmt {_raw_format(info)} "
-        if info.kind == "raw"
-        else "ffmpeg "
-    )
     # Without passthrough ffmpeg may repeat or drop pictures, and the maps would lag behind.
-    decode += f"-i {shlex.quote(info.path)} -fps_mode passthrough -pix_fmt {pixels}"
+    decode = f"ffmpeg {_input(info, stream)} -fps_mode passthrough -pix_fmt {pixels}"
     file = shlex.quote(output)
     if kind == "svt-av1":
         # With --rc 1 and --rc 2 the encoder ignores the file without a word.
@@ -107,6 +106,21 @@ def command_line(kind: str, info: SourceInfo, output: str, gop: str = "8") -> st
         f"--input-fps {rate.numerator}/{rate.denominator} --gop {structure} --qp 27 "
         f"--roi {file} -o encoded.{ending}"
     )
+
+
+def _input(info: SourceInfo, stream: int | None) -> str:
+    """What makes ffmpeg read the pictures that the maps are of."""
+    # A colon would end the name of a protocol.
+    path = shlex.quote(f"file:{info.path}" if ":" in info.path else info.path)
+    if info.kind == "raw":
+        size = f"{info.width}x{info.height}"
+        return f"-f rawvideo -video_size {size} -pix_fmt {_raw_format(info)} -i {path}"
+    if is_image_pattern(info.path):
+        return f"-start_number {first_number(info.path)} -i {path}"
+    if info.kind == "y4m":
+        return f"-i {path}"
+    # By itself ffmpeg takes the largest stream, and rotates its pictures. V: no cover art.
+    return f"-noautorotate -i {path} -map 0:V:{stream or 0}"
 
 
 def _raw_format(info: SourceInfo) -> str:

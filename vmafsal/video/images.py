@@ -15,7 +15,7 @@ from vmafsal.video.container import ContainerSource
 from vmafsal.video.files import open_bytes
 from vmafsal.video.frame import Frame
 
-__all__ = ["ImageSource", "is_image_pattern", "numbered_files"]
+__all__ = ["ImageSource", "files_of", "first_number", "is_image_pattern", "numbered_files"]
 
 _NUMBER = re.compile(r"%(?:0(?P<digits>\d+))?d")
 
@@ -64,6 +64,28 @@ def numbered_files(pattern: str) -> list[str]:
             f"{last}. Add what is missing, or number the pictures without a gap."
         )
     return [found[number] for number in sorted(found)]
+
+
+def files_of(path: str) -> list[str]:
+    """The files behind the name of a video: the pictures of an image sequence, else itself.
+
+    Raises:
+        InputError: as numbered_files.
+    """
+    return numbered_files(path) if is_image_pattern(path) else [path]
+
+
+def first_number(pattern: str) -> int:
+    """Number of the first picture of an image sequence.
+
+    Raises:
+        InputError: as numbered_files.
+    """
+    name = os.path.basename(pattern)
+    place = _NUMBER.search(name)
+    assert place is not None
+    first = os.path.basename(numbered_files(pattern)[0])
+    return int(first[place.start() : len(first) - len(name) + place.end()])
 
 
 class ImageSource(Source):
