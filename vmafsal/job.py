@@ -231,7 +231,8 @@ class Job:
     framerate: float | None = _input(
         "rate",
         None,
-        "Frames per second of raw YUV, which --start, --duration and the times in logs need.",
+        "Frames per second of raw YUV, which --start, --duration and the times in logs need. A "
+        "file that states them must agree.",
         metavar="FPS",
         logged=False,
     )

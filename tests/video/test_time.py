@@ -173,3 +173,16 @@ def test_raw_video_at_a_rate(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="give --framerate"):
             source.position_at(1.0)
         assert next(source.frames()).time is None
+
+
+def test_a_rate_must_agree_with_that_of_the_file(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.y4m"
+    frames = 3 * (b"FRAME\n" + bytes(192))
+    clip.write_bytes(b"YUV4MPEG2 W16 H8\n" + frames)
+    with open_source(str(clip), framerate=50) as source:
+        assert [frame.time for frame in source.frames()] == [0.0, 0.02, 0.04]
+    clip.write_bytes(b"YUV4MPEG2 W16 H8 F24000:1001\n" + frames)
+    with open_source(str(clip), framerate=23.98) as source:
+        assert source.info.fps == 24000 / 1001
+    with pytest.raises(InputError, match=r"23\.976 frames a second by its own header, not 24"):
+        open_source(str(clip), framerate=24)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["STDIN", "Source", "SourceInfo", "check_pair", "open_pipes", "open_source"]
 
 _RAW_SUFFIXES = frozenset({".yuv", ".raw", ".i420", ".yuv420p", ".yuv422p", ".yuv444p", ".y"})
+_SAME_RATE = 5e-4
+"""Two rates whose ratio differs less from 1 are one: 23.98 and 24000/1001, not 30 and 29.97."""
 
 
 def open_source(
@@ -52,7 +54,8 @@ def open_source(
         hwaccel: what decodes a container: "none" is software, "cuda" NVDEC, "auto" NVDEC where
             it can. Raw video and Y4M need no decoding.
         gpu: number of the GPU that decodes.
-        framerate: frames per second of raw video and image sequences; other files state it.
+        framerate: frames per second of raw video and image sequences. A file that states them must
+            agree.
         pipes: from open_pipes(), where this is one video of a pair.
     Returns:
         A source to be closed, or used in a with statement.
@@ -69,18 +72,20 @@ def open_source(
     if is_image_pattern(path):
         if stream:
             raise UsageError(f"--stream is for containers; {path} is an image sequence.")
-        return _sized(ImageSource(path, framerate), width, height)
+        return _agreeing(ImageSource(path, framerate), width, height, framerate)
     source = open_bytes(path, pipes)
     try:
         video = _open(source, width, height, chroma, bit_depth, stream, hwaccel, gpu, framerate)
     except BaseException:
         source.close()
         raise
-    return _sized(video, width, height)
+    return _agreeing(video, width, height, framerate)
 
 
-def _sized(video: Source, width: int | None, height: int | None) -> Source:
-    """The video, if its size is the one given.
+def _agreeing(
+    video: Source, width: int | None, height: int | None, framerate: float | None
+) -> Source:
+    """The video, if its size and frame rate are those given.
 
     Raises:
         InputError: if it is not.
@@ -91,6 +96,12 @@ def _sized(video: Source, width: int | None, height: int | None) -> Source:
         raise InputError(
             f"{label(found.path)} is {found.width}x{found.height} by its own header, not "
             f"{width or '?'}x{height or '?'}: leave out --width and --height."
+        )
+    if framerate and found.fps and abs(found.fps / framerate - 1.0) > _SAME_RATE:
+        video.close()
+        raise InputError(
+            f"{label(found.path)} has {found.fps:.6g} frames a second by its own header, not "
+            f"{framerate:g}: leave out --framerate."
         )
     return video
 
@@ -110,7 +121,7 @@ def _open(
     if container_name(source.head) == "Y4M":
         if stream:
             raise UsageError(f"--stream is for containers; {label(path)} is Y4M.")
-        return Y4mSource(source)
+        return Y4mSource(source, framerate)
     sized = width is not None or height is not None
     layout: PlanarLayout | None = None
     if width is not None and height is not None:

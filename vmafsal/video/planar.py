@@ -82,7 +82,7 @@ class PlanarSource(Source):
         """As of Source, by the frame rate alone."""
         if self.info.fps is None:
             raise InputError(
-                f"{self._name} is raw video, which does not tell its frame rate: give --framerate, "
+                f"{self._name} does not tell its frame rate: give --framerate, "
                 "or choose by number, with --frame_skip_dist and --frame_cnt."
             )
         position = position_at_rate(seconds, self.info.fps)

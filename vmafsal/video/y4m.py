@@ -69,10 +69,11 @@ class _Header:
 class Y4mSource(PlanarSource):
     """A Y4M file, named pipe or standard input."""
 
-    def __init__(self, source: ByteInput) -> None:
+    def __init__(self, source: ByteInput, framerate: float | None = None) -> None:
         """
         Args:
             source: what open_bytes() opened.
+            framerate: frames per second, for a header that does not state them.
         Raises:
             InputError: if its header cannot be read.
         """
@@ -85,7 +86,7 @@ class Y4mSource(PlanarSource):
             height=layout.height,
             chroma=layout.chroma,
             bit_depth=layout.bit_depth,
-            fps=header.fps,
+            fps=header.fps or framerate,
             full_range=header.full_range,
             codec="rawvideo",
             size_bytes=source.size,
