@@ -102,6 +102,7 @@ def test_cut_short(fmt: str, share: float) -> None:
         (json_log([{"frameNum": True, "metrics": {"a": 1}}]), "entry 1"),
         (json_log([{"frameNum": 0.5, "metrics": {"a": 1}}]), "entry 1"),
         (json_log([{"frameNum": -1, "metrics": {"a": 1}}]), "a frame numbered -1"),
+        (json_log([{"frameNum": 2**63, "metrics": {"a": 1}}]), f"a frame numbered {2**63}"),
         (json_log([{"frameNum": 0, "metrics": {}}]), "without a single figure"),
         (json_log([{"frameNum": 2, "metrics": {"a": "1"}}]), '"1" for a in frame 2'),
         (json_log([{"frameNum": 2, "metrics": {"a": True}}]), "true for a in frame 2"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.report.logs import log_of
+from vmafsal.errors import InputError
 from vmafsal.report.curves import curves_of, group_of, moments, thin
 
 
@@ -51,6 +52,8 @@ def test_curves_come_saliency_first_with_null_as_nan() -> None:
     assert [curve.name for curve in curves] == ["saliency_mean", "vmaf", "motion"]
     assert curves[0].frames.tolist() == [5, 6]
     assert np.isnan(curves[0].values[1])
+    with pytest.raises(InputError, match=r"Frame 1 holds -1e\+308 for vmaf.* too large to draw"):
+        curves_of(log_of({"vmaf": [90, -1e308]}))
 
 
 def test_the_frames_that_matter_are_found_a_second_apart() -> None:

@@ -125,8 +125,9 @@ def _check(log: Log, name: str) -> Log:
 
 def _in_order(frames: list[FrameFeatures], name: str) -> list[FrameFeatures]:
     ordered = sorted(frames, key=lambda frame: frame.index)
-    if ordered[0].index < 0:
-        raise InputError(f"{name} holds a frame numbered {ordered[0].index}: {AGAIN}.")
+    for end in (ordered[0].index, ordered[-1].index):
+        if not 0 <= end < 10**18:  # tables of frames hold 64 bits, and a join may add an offset
+            raise InputError(f"{name} holds a frame numbered {str(end)[:40]}: {AGAIN}.")
     for before, frame in pairwise(ordered):
         if before.index == frame.index:
             raise InputError(f"{name} holds frame {frame.index} more than once: keep one of each.")

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from vmafsal.errors import InputError
 from vmafsal.logs import Log
 
 __all__ = ["Curve", "Moment", "curves_of", "group_of", "moments", "saliency_column", "thin"]
@@ -19,6 +20,9 @@ _GROUPS = ("saliency", "vmaf", "psnr", "ssim", "cambi")
 
 _FRAMES_APART = 25
 """Two stored frames of one kind are at least this far apart: about a second of video."""
+
+_GREATEST = 1e300
+"""The range of an axis, its margins and its bins are computed in doubles, and stay finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,20 @@ def curves_of(log: Log, points: int = 4000) -> list[Curve]:
         points: the most points that a curve keeps; see thin.
     Returns:
         in the order of their groups, then of the log.
+    Raises:
+        InputError: if a value is too large for an axis.
     """
     frames = np.array([frame.index for frame in log.frames], np.int64)
     curves = []
     for name in log.feature_names:
         values = np.array([frame.metrics.get(name, math.nan) for frame in log.frames], np.float64)
+        huge = np.isfinite(values) & (np.abs(values) > _GREATEST)
+        if huge.any():
+            place = int(huge.argmax())
+            raise InputError(
+                f"Frame {frames[place]} holds {values[place]:g} for {name}, which is too large to "
+                f"draw: write the log again, or leave {name} out."
+            )
         kept = thin(values, points)
         curves.append(Curve(name, group_of(name), frames[kept], values[kept]))
     order = [*_GROUPS, "other"]
