@@ -109,6 +109,7 @@ def test_cut_short(fmt: str, share: float) -> None:
         (json_log([{"frameNum": 2, "metrics": {"a": [1]}}]), "[1] for a in frame 2"),
         (json_log([{"frameNum": 5, "metrics": {"a": 1}}] * 2), "frame 5 more than once"),
         ('{"frames": [{"frameNum": 0, "metrics": {"a": 1, "a": 2}}]}', "'a' twice"),
+        (json_log([{"frameNum": 0, "metrics": {"a\ud800": 1}}]), r'the name "a\ud800", no text'),
         ('{"frameNum": 0, "metrics": {"a": 1}}\n{"frameNum": 1, "me', "cut short in line 2"),
         ('{"frameNum": 0, "metrics": {"a": 1}}\n\n{"frameNum" 1}\n', "damaged in line 3"),
         ('{"frameNum": 0, "metrics": {"a": 1}}\n[]\n', "entry 2 of its frames"),

@@ -98,6 +98,10 @@ def _loads(text: str, name: str) -> Any:
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
             raise InputError(f"{name} holds '{twice}' twice in one place: {AGAIN}.")
+        for key in members:
+            # JSON can spell half of a surrogate pair, which no file of text can hold.
+            if not key.isascii() and re.search("[\ud800-\udfff]", key):
+                raise InputError(f"{name} holds the name {json.dumps(key)}, no text: {AGAIN}.")
         return members
 
     return json.loads(text, object_pairs_hook=unique)
