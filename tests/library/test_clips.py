@@ -145,6 +145,8 @@ def test_bad_rows_are_named_before_anything_runs(
         ('{"distorted": "a", "heigth": 3}', ["line 1", "Did you mean height?"]),
         ('{"distorted": "a", "width": 3.5}', ["line 1", "whole number"]),
         ('{"distorted": "a", "width": true}', ["line 1", "whole number"]),
+        ('{"distorted": "a", "width": 3, "width": 4}', ["line 1", "width twice"]),
+        ('{"distorted": "a", "width": 3, "--width": 4}', ["line 1", "width twice"]),
         ('{"distorted": ["a"]}', ["line 1", "distorted is a text"]),
         ('{"distorted": "a", "feature": [1]}', ["line 1", "list of texts"]),
     ],

@@ -119,17 +119,25 @@ def _json_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any] | str
         if not content.strip():
             continue
         try:
-            row = json.loads(content)
+            row = json.loads(content, object_pairs_hook=_object)
+            if not isinstance(row, dict):
+                yield line, "it is not a JSON object: {…} names a clip."
+                continue
+            columns = _object([(_column(key), value) for key, value in row.items()])
         except (ValueError, RecursionError) as error:
             yield line, f"it is not JSON ({error})."
-            continue
-        if not isinstance(row, dict):
-            yield line, "it is not a JSON object: {…} names a clip."
-            continue
-        try:
-            yield line, {_column(key): value for key, value in row.items() if value is not None}
         except UsageError as error:
             yield line, str(error)
+        else:
+            yield line, {name: value for name, value in columns.items() if value is not None}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, of whose equal keys Python would keep the last one without a word."""
+    twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    if twice:
+        raise UsageError(f"it names {twice[0]} twice: leave one out.")
+    return dict(pairs)
 
 
 def _column(text: str) -> str:
