@@ -173,11 +173,15 @@ def test_what_cannot_be_read_at_all(tmp_path: Path) -> None:
         ("latin.csv", "UTF-8"),
         ("empty.csv", "names no clip"),
         ("*.mp4", "matches no file"),
-        ("missing.mp4", "does not exist"),
-        (".", "is a folder"),
+        ("missing.mp4", r"does not exist: name videos, .* or a manifest"),
+        (".", r"is a folder: name its videos '.*\*\*/\*\.mp4', quoted"),
     ):
         with pytest.raises(InputError, match=word):
             read_clips([str(tmp_path / name)], out)
+    with pytest.raises(InputError, match="does not read standard input"):
+        read_clips(["-"], out)
+    with pytest.raises(InputError, match="--output-dir is never scored: name another folder"):
+        read_clips([str(tmp_path / "latin.*")], str(tmp_path))
     with pytest.raises(VmafsalError, match="only input of its run"):
         read_clips([str(tmp_path / "empty.csv"), "a.mp4"], out)
 

@@ -97,17 +97,26 @@ def _match(pattern: str, output_dir: str) -> list[Row]:
     if os.path.isfile(pattern):  # a file may be called clip[1].mp4
         return [Row({"distorted": pattern}, Path(pattern).parent, pattern)]
     if not glob.has_magic(pattern):
-        reason = "is a folder: name its videos" if os.path.isdir(pattern) else "does not exist: try"
-        raise InputError(f"{pattern} {reason} '{os.path.join(pattern, '**', '*.mp4')}', quoted.")
+        if os.path.isdir(pattern):
+            inside = os.path.join(pattern, "**", "*.mp4")
+            raise InputError(f"{pattern} is a folder: name its videos '{inside}', quoted.")
+        if pattern == "-":
+            raise InputError("A batch does not read standard input: score it with vmafsal -.")
+        raise InputError(
+            f"{pattern} does not exist: name videos, a pattern in quotes, or a manifest, which may "
+            "name image sequences too."
+        )
     parts = PurePath(pattern).parts
     fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
     logs = Path(output_dir).resolve()
-    found = [
-        name
-        for name in sorted(glob.glob(pattern, recursive=True))
-        if os.path.isfile(name) and not Path(name).resolve().is_relative_to(logs)
-    ]
+    files = [name for name in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(name)]
+    found = [name for name in files if not Path(name).resolve().is_relative_to(logs)]
+    if files and not found:
+        raise InputError(
+            f"{pattern} matches files in {output_dir} alone, and what lies in --output-dir is "
+            "never scored: name another folder there."
+        )
     if not found:
         raise InputError(f"{pattern} matches no file: check it, and quote it.")
     return [Row({"distorted": name}, base, name) for name in found]
