@@ -178,8 +178,9 @@ def test_what_cannot_be_read_at_all(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=word):
             read_clips([str(tmp_path / name)], out)
-    with pytest.raises(InputError, match="does not read standard input"):
-        read_clips(["-"], out)
+    for name in ("-", "seq/img_%03d.png"):
+        with pytest.raises(InputError, match=f"a batch scores files alone: vmafsal {name} scores"):
+            read_clips([name], out)
     with pytest.raises(InputError, match="--output-dir is never scored: name another folder"):
         read_clips([str(tmp_path / "latin.*")], str(tmp_path))
     with pytest.raises(VmafsalError, match="only input of its run"):

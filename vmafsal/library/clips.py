@@ -100,11 +100,14 @@ def _match(pattern: str, output_dir: str) -> list[Row]:
         if os.path.isdir(pattern):
             inside = os.path.join(pattern, "**", "*.mp4")
             raise InputError(f"{pattern} is a folder: name its videos '{inside}', quoted.")
-        if pattern == "-":
-            raise InputError("A batch does not read standard input: score it with vmafsal -.")
+        from vmafsal.video.images import is_image_pattern
+
+        if pattern == "-" or is_image_pattern(pattern):
+            raise InputError(
+                f"{pattern} is no file, and a batch scores files alone: vmafsal {pattern} scores it."
+            )
         raise InputError(
-            f"{pattern} does not exist: name videos, a pattern in quotes, or a manifest, which may "
-            "name image sequences too."
+            f"{pattern} does not exist: name videos, a pattern in quotes, or a manifest."
         )
     parts = PurePath(pattern).parts
     fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
