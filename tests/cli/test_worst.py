@@ -66,6 +66,12 @@ def test_other_columns(tmp_path: Path) -> None:
     assert shown(out)[0][0] == "0"
 
 
+def test_a_time_before_zero(tmp_path: Path) -> None:
+    frame = {"frameNum": 0, "pts_time": -5, "metrics": {"vmaf": 90, "saliency_mean": 0.5}}
+    (tmp_path / "log.json").write_text(json.dumps({"frames": [frame]}))
+    assert shown(invoke("worst", tmp_path / "log.json")[1])[0][1] == "-0:00:05.000"
+
+
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     path = tmp_path / "dist.yuv"
@@ -137,6 +143,7 @@ def test_frames_that_the_video_does_not_hold(clip: Path, tmp_path: Path) -> None
         (("--video", "", "--save", "out"), 2, "--video names no file"),
         (("-n", "0"), 2, ""),
         (("--fps", "0"), 2, ""),
+        *((("--fps", rate), 2, "--fps is a frame rate") for rate in ("inf", "nan", "1e308")),
         (("--low", "vmag"), 1, "Did you mean vmaf?"),
         (("--video", "dist.yuv", *SIZE, *MODEL, "--save", "log.json"), 1, "is no folder"),
         (("--video", "none.mp4", "--save", "out"), 1, "does not exist"),

@@ -23,6 +23,8 @@ __all__ = ["worst"]
 
 _RATE = 25.0
 """Frames per second, where neither the log nor a video says it."""
+_GREATEST_RATE = 1e6
+"""Frames per second that no camera reaches."""
 _OPTIONS = MAP_OPTIONS | {"reference"}
 
 # One line a paragraph, since typer keeps the line breaks that it finds.
@@ -79,6 +81,8 @@ def worst(
 
     quiet = given.pop("quiet")
     check_one_map(given)
+    if fps is not None and not fps <= _GREATEST_RATE:  # nor is NaN
+        raise UsageError(f"--fps is a frame rate such as 25, not {fps:g}.")
     _check_pictures(video, save, given)
     read = read_log(log)
     rate = fps or frame_rate(read)
@@ -220,5 +224,5 @@ def _table(chosen: list[WorstFrame], low: str, high: str) -> Table:
 def _clock(seconds: float) -> str:
     """h:mm:ss.mmm, as players show it."""
     total = round(seconds * 1000)
-    minutes, milliseconds = divmod(total, 60_000)
-    return f"{minutes // 60}:{minutes % 60:02d}:{milliseconds / 1000:06.3f}"
+    minutes, milliseconds = divmod(abs(total), 60_000)
+    return f"{'-' if total < 0 else ''}{minutes // 60}:{minutes % 60:02d}:{milliseconds / 1000:06.3f}"
