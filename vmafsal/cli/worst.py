@@ -81,7 +81,7 @@ def worst(
 
     quiet = given.pop("quiet")
     check_one_map(given)
-    if fps is not None and not fps <= _GREATEST_RATE:  # nor is NaN
+    if fps is not None and fps > _GREATEST_RATE:
         raise UsageError(f"--fps is a frame rate such as 25, not {fps:g}.")
     _check_pictures(video, save, given)
     read = read_log(log)
@@ -148,11 +148,13 @@ def _save(run: Any, frames: dict[int, int], folder: Path, inputs: list[str]) -> 
         folder: where the pictures go.
         inputs: files that must not be replaced.
     """
-    from contextlib import closing
+    import os
+    from contextlib import closing, suppress
 
     from vmafsal.files import output_error, write_whole
     from vmafsal.maps.drawing import encode_png, enlarged, overlay, rgb_of
 
+    new = [str(one) for one in (folder, *folder.parents) if not os.path.exists(one)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -183,6 +185,10 @@ def _save(run: Any, frames: dict[int, int], folder: Path, inputs: list[str]) -> 
                 f"{run.job.distorted} shows none of the frames {listed}: name the video that was "
                 f"scored. ({error})"
             ) from None
+        finally:
+            for one in new:
+                with suppress(OSError):  # it holds pictures, and stays
+                    os.rmdir(one)
     missing = [number for frame, number in frames.items() if frame not in saved]
     if missing:
         listed = ", ".join(map(str, sorted(missing)))
