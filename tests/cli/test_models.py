@@ -133,6 +133,8 @@ def test_verify_checks_the_added_models_too(
         (["add", "u2netp", "--id", "other"], 2, "leave --sidecar and --id out"),
         (["add", "other.onnx", "--from", "x.onnx"], 2, "--from goes with the id of a known model"),
         (["add", "other"], 1, "The model other does not exist, and no known model"),
+        (["add", str(TINY)], 1, "tiny is a directory. Give the path of an ONNX file"),
+        *(([word, ""], 2, "Is a variable empty?") for word in ("add", "show", "verify")),
         (["remove", "saliency_student_v3"], 1, "is part of vmafsal"),
         (["show", "u2netp"], 1, "vmafsal models add u2netp"),
     ],

@@ -285,6 +285,8 @@ def test_ids_that_cannot_be(tmp_path: Path) -> None:
     path = student(tmp_path / "m.onnx")
     with pytest.raises(ModelError, match="id of a packaged model"):
         add_file(path, no_trial, model_id=packaged_registry().default)
+    with pytest.raises(ModelError, match="u2netp is the id of a known model"):
+        add_file(path, no_trial, model_id="u2netp")
     for bad in ("a/b", "..", ".hidden", "x" * 65):
         with pytest.raises(UsageError, match="cannot be called"):
             add_file(path, no_trial, model_id=bad)
@@ -295,6 +297,11 @@ def test_ids_that_cannot_be(tmp_path: Path) -> None:
         remove_model(packaged_registry().default)
     with pytest.raises(ModelError, match="Added models: m"):
         remove_model("..")
+    # As an older release could add it.
+    record = (models_folder() / "m").rename(models_folder() / "u2netp") / "added.json"
+    record.write_text(record.read_text().replace('"id": "m"', '"id": "u2netp"'))
+    with pytest.raises(ModelError, match=r"there already.*`vmafsal models remove u2netp`\.$"):
+        add_external(packaged_registry().externals[0], pytest.fail, no_trial)
 
 
 def test_bad_files_of_ones_own(tmp_path: Path, network: Path) -> None:

@@ -166,6 +166,7 @@ def show(
     """
     from vmafsal.models.model import load_model
 
+    _check_named(model)
     loaded = load_model(model)
     policy = loaded.policy
     facts = {
@@ -218,6 +219,7 @@ def verify(
     """
     from vmafsal.verify import verify as check_all
 
+    _check_named(path)
     checks = check_all(path)
     for check in checks:
         verdict = "ok    " if check.passed else "FAILED"
@@ -262,6 +264,7 @@ def add(
     from vmafsal.models.registry import packaged_registry
     from vmafsal.verify import try_model
 
+    _check_named(model)
     known = packaged_registry().external(model)
     if known is None:
         if from_file is not None:
@@ -291,6 +294,11 @@ def remove(
     from vmafsal.models.add import remove_model
 
     print(f"removed: {remove_model(model)}")
+
+
+def _check_named(model: str | None) -> None:
+    if model == "":
+        raise UsageError("No model was named. Is a variable empty?")
 
 
 def _parameters(model: Model) -> int:

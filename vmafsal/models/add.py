@@ -71,7 +71,7 @@ def add_file(
     Raises:
         VmafsalError: if it does not keep the contract, the id is taken, or it cannot be written.
     """
-    if not path.is_file():
+    if not (path.is_file() or path.is_dir()):  # of a folder, read_network says that it is one
         raise ModelError(f"The model {path} does not exist, and no known model is called so.")
     # Read where it lies, so that what is wrong with it is said of the person's own file.
     _, sha256, weights = read_network(path)
@@ -84,6 +84,11 @@ def add_file(
         raise UsageError(
             f"A model cannot be called {chosen!r}: an id is made of letters, digits, '_', '.' and "
             "'-', at most 64. Give one with --id."
+        )
+    if packaged_registry().external(chosen) is not None:
+        raise ModelError(
+            f"{chosen} is the id of a known model, which `vmafsal models add {chosen}` adds. Give "
+            f"{path} another one with --id."
         )
     names = {f"{chosen}.onnx", f"{chosen}.json", RECORD}
     locations = [file.relative_to(path.parent) for file in weights.values()]
@@ -139,9 +144,11 @@ def _new_folder(model_id: str) -> Generator[Path]:
         raise ModelError(f"{model_id} is the id of a packaged model. Give another one with --id.")
     place = models_folder() / model_id
     if model_id in added_ids():
+        # The id of a known model is its own.
+        other = "" if packaged_registry().external(model_id) else ", or give another id with --id"
         raise ModelError(
             f"A model called {model_id} is there already, in {place}. Take it away with "
-            f"`vmafsal models remove {model_id}`, or give another id with --id."
+            f"`vmafsal models remove {model_id}`{other}."
         )
     cannot = f"{{}} cannot be written: {{}}. Name another folder in {FOLDER_VARIABLE}."
     try:
