@@ -231,4 +231,6 @@ def _clock(seconds: float) -> str:
     """h:mm:ss.mmm, as players show it."""
     total = round(seconds * 1000)
     minutes, milliseconds = divmod(abs(total), 60_000)
-    return f"{'-' if total < 0 else ''}{minutes // 60}:{minutes % 60:02d}:{milliseconds / 1000:06.3f}"
+    return (
+        f"{'-' if total < 0 else ''}{minutes // 60}:{minutes % 60:02d}:{milliseconds / 1000:06.3f}"
+    )
