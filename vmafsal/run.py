@@ -94,11 +94,11 @@ class Run:
         try:
             if self._reference is not None:
                 psnr = any(one.kind == "psnr" for one in job.features)
-                check_pair(self._reference, self._distorted, pixels_for="psnr" if psnr else None)
+                check_pair(self._reference, self._distorted, pixels=psnr)
                 if psnr and self.info.chroma == "rgb":
                     raise InputError(
-                        f"{label(job.distorted)} is RGB and has no luma, which psnr needs. Convert "
-                        "both videos first, for example with ffmpeg -pix_fmt yuv444p."
+                        f"{label(job.distorted)} is RGB and has no luma, which psnr and compose need. "
+                        "Convert both videos first, for example with ffmpeg -pix_fmt yuv444p."
                     )
             self._counted = in_frames(job, self._distorted, self._reference)
             self._comparison = ComparedSequence(self._counted, self._distorted, self._reference)

@@ -87,10 +87,11 @@ def test_videos_that_have_no_pixels_in_common_are_refused(tmp_path: Path) -> Non
         header = f"YUV4MPEG2 W{width} H48 F25:1 Ip C{chroma}\nFRAME\n"
         clips[-1].write_bytes(header.encode() + bytes(size))
     for other in clips[1:]:
-        code, _, err = invoke("-r", clips[0], "-d", other, "--feature", "psnr")
-        assert code == 1
-        assert "psnr" in err
-        assert err.count("\n") == 1
+        for words in (("--feature", "psnr"), ("compose", "-o", tmp_path / "x.y4m")):
+            code, _, err = invoke(*words, "-r", clips[0], "-d", other)
+            assert code == 1
+            assert "psnr and compose need the pixels of both" in err
+            assert err.count("\n") == 1
 
 
 def test_a_tag_that_makes_the_name_of_another_column_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_pair_of_two_sizes_is_counted() -> None:
         check_pair(reference, distorted)
         assert "is 720x480, " in distorted.notices[0]
         with pytest.raises(InputError, match="differ in size: 720x480 against 384x288"):
-            check_pair(reference, distorted, pixels_for="psnr")
+            check_pair(reference, distorted, pixels=True)
 
 
 @pytest.mark.parametrize("side", ["ref", "dist"])

@@ -107,5 +107,7 @@ def test_a_reference_of_another_size_that_tells_it_is_only_counted(
         assert one.notices == []
         (notice,) = other.notices
         assert notice == f"{ref} {wanted.format(dist=dist)} reference is only counted."
-        with pytest.raises(InputError, match=r"psnr compares their pixels\. Bring both to"):
-            check_pair(one, other, pixels_for="psnr")
+        with pytest.raises(
+            InputError, match=r"psnr and compose need the pixels of both\. Bring both to"
+        ):
+            check_pair(one, other, pixels=True)

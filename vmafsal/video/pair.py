@@ -10,7 +10,7 @@ from vmafsal.video.base import Source, label
 __all__ = ["check_pair"]
 
 
-def check_pair(reference: Source, distorted: Source, *, pixels_for: str | None = None) -> None:
+def check_pair(reference: Source, distorted: Source, *, pixels: bool = False) -> None:
     """Whether a reference and a distorted video can be compared.
 
     Where both tell their size, format and depth themselves, a difference is a notice on
@@ -18,11 +18,10 @@ def check_pair(reference: Source, distorted: Source, *, pixels_for: str | None =
     frames are compared by number.
 
     Args:
-        pixels_for: the feature that compares the pixels of the two, for example "psnr"; None if
-            there is none.
+        pixels: whether each pixel of one is compared or put together with that of the other.
     Raises:
         InputError: if size, chroma format or bit depth differ, and one of the two is raw video,
-            or a feature needs the pixels of both.
+            or the pixels of both are needed.
     """
     ref, dist = reference.info, distorted.info
     names = f"{label(ref.path)} (reference) and {label(dist.path)} (distorted)"
@@ -35,9 +34,9 @@ def check_pair(reference: Source, distorted: Source, *, pixels_for: str | None =
         )
         if one != other
     ]
-    if differ and (pixels_for is not None or "raw" in (ref.kind, dist.kind)):
+    if differ and (pixels or "raw" in (ref.kind, dist.kind)):
         what, one, other = differ[0]
-        why = f" {pixels_for} compares their pixels." if pixels_for is not None else ""
+        why = " psnr and compose need the pixels of both." if pixels else ""
         raise InputError(
             f"{names} differ in {what}: {one} against {other}.{why} Bring both to the same size, "
             "format and depth first, for example with ffmpeg."
