@@ -25,10 +25,14 @@ def mp4(tmp_path: Path) -> Path:
     return encode(tmp_path / "dist.mp4", [picture(numbered(number)) for number in range(3)])
 
 
-def test_a_missing_file_names_its_neighbour(mp4: Path) -> None:
+def test_a_missing_file_names_its_neighbour(mp4: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = mp4.with_name("dits.mp4")
     with pytest.raises(InputError, match=rf"{missing} does not exist. Did you mean {mp4}\?"):
         open_source(str(missing))
+    mp4.rename(mp4.with_name("-dash.mp4"))
+    monkeypatch.chdir(mp4.parent)
+    with pytest.raises(InputError, match=r"Did you mean \./-dash\.mp4\?"):
+        open_source("ash.mp4")  # as the command line takes -dash.mp4
 
 
 def test_a_missing_file_without_a_neighbour(tmp_path: Path) -> None:

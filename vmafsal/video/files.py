@@ -187,4 +187,8 @@ def _near(path: str) -> str:
     except OSError:
         return f" Nor can its folder {missing.parent} be listed."
     close = difflib.get_close_matches(missing.name, names, n=1, cutoff=0.75)
-    return f" Did you mean {missing.with_name(close[0])}?" if close else ""
+    if not close:
+        return ""
+    guess = str(missing.with_name(close[0]))
+    # A name that begins with a dash would be read as options again.
+    return f" Did you mean {'./' if guess.startswith('-') else ''}{guess}?"
