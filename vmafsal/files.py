@@ -28,6 +28,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
+    "FULL",
     "TEMPORARY",
     "FilesRead",
     "WholeFile",
@@ -41,7 +42,8 @@ __all__ = [
 
 TEMPORARY = ".vmafsal-{}.tmp"
 """Name of a temporary file or folder, with a place for letters."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of a disk that is full, or a file that may not grow."""
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # Windows distinguishes text from binary descriptors.
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -319,7 +321,7 @@ def output_error(path: str, error: OSError) -> OutputError:
     """
     name = "standard output" if path == "-" else path or "''"
     folder = str(Path(path).parent)
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return OutputError(
             f"{name} could not be written, because the disk is full or a size limit was reached: "
             "free some space, or choose another place."

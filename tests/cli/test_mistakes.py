@@ -215,3 +215,22 @@ def test_a_result_for_a_closed_standard_output(where: str, clip: Path, tmp_path:
     )
     assert done.returncode == 1
     assert b"standard output cannot be written" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("command", ["{clip} -w 64 -h 48 -q", "models"])
+def test_a_full_disk_behind_standard_output(command: str, buffered: str, clip: Path) -> None:
+    words = command.format(clip=clip).split()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "vmafsal", *words],
+            env=os.environ | {"PYTHONUNBUFFERED": buffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    said = "vmafsal: standard output could not be written, because the disk is full"
+    assert (done.returncode, done.stderr.startswith(said), done.stderr.count("\n")) == (1, True, 1)

@@ -15,6 +15,7 @@ from vmafsal.cli import batch, compose, explore, join, models, report, roi, scor
 from vmafsal.cli.console import say
 from vmafsal.cli.map import map_command
 from vmafsal.errors import VmafsalError
+from vmafsal.streams import silence
 from vmafsal.values import nearest
 
 __all__ = ["app"]
@@ -79,6 +80,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
+            print(end="", flush=True)  # while what goes wrong can still be said
         except VmafsalError as error:
             say(str(error))
             raise typer.Exit(error.exit_code) from None
@@ -87,9 +89,16 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our standard output has seen enough.
+            silence(sys.stdout.buffer)
             sys.stderr.close()
             raise typer.Exit(0) from None
         except OSError as error:
+            from vmafsal.files import FULL, output_error
+
+            if error.filename is None and error.errno in FULL:  # files are named
+                silence(sys.stdout.buffer)
+                say(str(output_error("-", error)))
+                raise typer.Exit(1) from None
             # The system refused a file in a place that has no sentence of its own for it.
             say(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
             raise typer.Exit(1) from None
