@@ -135,6 +135,10 @@ def test_rename(tmp_path: Path) -> None:
     other.write_text("Frame,vmaf\n" + "".join(f"{n},{n}\n" for n in range(8)))
     run(SALIENCY, VMAF, other, "--rename", "whole.csv:vmaf=vmaf_whole", "-o", output)
     assert read_log(output).column("vmaf_whole") == list(range(8))
+    other.write_text("Frame,x:y,z\n" + "".join(f"{n},{n},0\n" for n in range(8)))
+    for column in ("x:y", "whole.csv:x:y"):
+        run(SALIENCY, other, "--rename", f"{column}=c", "-o", output)
+        assert read_log(output).column("c") == list(range(8))
     with pytest.raises(UsageError, match=r"--rename takes \[FILE:\]COLUMN=NAME"):
         run(SALIENCY, VMAF, "--rename", "vmaf")
     with pytest.raises(UsageError, match="--rename names x, which is none"):
@@ -218,6 +222,14 @@ def test_wrong_usage(tmp_path: Path) -> None:
         run(SALIENCY, VMAF, "--precision", "18")
     with pytest.raises(UsageError, match="--take names"):
         run(SALIENCY, VMAF, "--take", "vmaf=other.json")
+    for option, one, other in (
+        ("--rename", "vmaf=x", "vmaf=y"),
+        ("--suffix", f"{VMAF}=a", f"{VMAF}=b"),
+        ("--offset", f"{VMAF}=1", f"{VMAF}=2"),
+        ("--take", f"vmaf={VMAF}", f"vmaf={SALIENCY}"),
+    ):
+        with pytest.raises(UsageError, match=f"{option} names .*vmaf.* twice: keep one"):
+            run(SALIENCY, VMAF, option, one, option, other)
     assert run(SALIENCY, VMAF, "--how", "outer").exit_code == 2
     assert run(SALIENCY, VMAF, "--format", "yaml").exit_code == 2
     assert run().exit_code == 2

@@ -297,7 +297,7 @@ def test_ids_that_cannot_be(tmp_path: Path) -> None:
         remove_model(packaged_registry().default)
     with pytest.raises(ModelError, match="Added models: m"):
         remove_model("..")
-    # As an older release could add it.
+    # As it could be added while the id was free.
     record = (models_folder() / "m").rename(models_folder() / "u2netp") / "added.json"
     record.write_text(record.read_text().replace('"id": "m"', '"id": "u2netp"'))
     with pytest.raises(ModelError, match=r"there already.*`vmafsal models remove u2netp`\.$"):

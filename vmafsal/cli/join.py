@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from vmafsal.logs.align import How
 
 __all__ = ["join"]
+
+T = TypeVar("T")
 
 # One line a paragraph, since typer keeps the line breaks that it finds.
 _HELP = (
@@ -157,27 +160,40 @@ def join(
         if precision is not None:
             raise UsageError("Parquet holds every digit: leave --precision out.")
     how_named: How = how.value
-    suffixes = {
-        _find(file, logs, "--suffix"): tag
-        for file, tag in (_split(text, "--suffix", "FILE=TAG", last=True) for text in suffix or [])
-    }
-    taken = {
-        column: _find(file, logs, "--take")
-        for column, file in (_split(text, "--take", "COLUMN=FILE") for text in take or [])
-    }
-    renamed = {
-        _find_column(column, logs): new
-        for column, new in (
-            _split(text, "--rename", "[FILE:]COLUMN=NAME", last=True) for text in rename or []
-        )
-    }
-    offsets = {
-        _find(file, logs, "--offset"): _whole_number(count)
-        for file, count in (_split(text, "--offset", "FILE=N", last=True) for text in offset or [])
-    }
+    suffixes = _unique(
+        "--suffix",
+        (
+            (_find(file, logs, "--suffix"), tag)
+            for file, tag in _splits(suffix, "--suffix", "FILE=TAG", last=True)
+        ),
+    )
+    taken = _unique(
+        "--take",
+        (
+            (column, _find(file, logs, "--take"))
+            for column, file in _splits(take, "--take", "COLUMN=FILE")
+        ),
+    )
+    renamed_as_given = _splits(rename, "--rename", "[FILE:]COLUMN=NAME", last=True)
+    offsets = _unique(
+        "--offset",
+        (
+            (_find(file, logs, "--offset"), _whole_number(count))
+            for file, count in _splits(offset, "--offset", "FILE=N", last=True)
+        ),
+    )
 
     def joined_log() -> Log:
         read = {name: read_log(name) for name in logs}
+        columns = {
+            f"{column}_{suffixes[name]}" if name in suffixes else column
+            for name, log in read.items()
+            for column in log.feature_names
+        }
+        renamed = _unique(
+            "--rename",
+            ((_find_column(column, logs, columns), new) for column, new in renamed_as_given),
+        )
         return join_logs(read, how_named, suffixes, taken, renamed, offsets)
 
     if output is None:
@@ -206,11 +222,26 @@ def _choose_format(output: str | None, asked: _Format | None, tidy: bool) -> Log
     return choose_format(output) if asked is None else asked.value
 
 
-def _split(text: str, option: str, shape: str, last: bool = False) -> tuple[str, str]:
-    left, equals, right = text.rpartition("=") if last else text.partition("=")
-    if not (left and equals and right):
-        raise UsageError(f"{option} takes {shape}; it got '{text}'.")
-    return left, right
+def _splits(
+    texts: list[str] | None, option: str, shape: str, last: bool = False
+) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts or []:
+        left, equals, right = text.rpartition("=") if last else text.partition("=")
+        if not (left and equals and right):
+            raise UsageError(f"{option} takes {shape}; it got '{text}'.")
+        pairs.append((left, right))
+    return pairs
+
+
+def _unique(option: str, pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """The pairs, of whose equal keys a dictionary would keep the last one without a word."""
+    found: dict[str, T] = {}
+    for name, value in pairs:
+        if name in found:
+            raise UsageError(f"{option} names {name} twice: keep one of them.")
+        found[name] = value
+    return found
 
 
 def _find(file: str, logs: list[str], option: str) -> str:
@@ -225,10 +256,15 @@ def _find(file: str, logs: list[str], option: str) -> str:
     raise UsageError(f"{option} names {file}, which is none of the logs: {', '.join(logs)}.")
 
 
-def _find_column(text: str, logs: list[str]) -> str:
+def _find_column(text: str, logs: list[str], columns: set[str]) -> str:
     """COLUMN as it is, FILE:COLUMN with the log's name as it stands on the command line."""
-    file, colon, column = text.rpartition(":")
-    return f"{_find(file, logs, '--rename')}:{column}" if colon and column else text
+    if text in columns or ":" not in text.strip(":"):
+        return text
+    # A file's name may hold a colon, and so may a column's.
+    splits = [(text[: colon.start()], text[colon.end() :]) for colon in re.finditer(":", text)]
+    names = {*logs, *(Path(name).name for name in logs)}
+    file, column = next((split for split in splits if split[0] in names), splits[-1])
+    return f"{_find(file, logs, '--rename')}:{column}"
 
 
 def _whole_number(text: str) -> int:
