@@ -150,6 +150,9 @@ def test_without_output_the_table_is_all(tmp_path: Path, monkeypatch: pytest.Mon
     result = run(SALIENCY, VMAF)
     assert "Spearman" in result.stdout
     assert list(tmp_path.iterdir()) == []
+    result = run(SALIENCY, VMAF, "--tidy", "--precision", "3")
+    assert result.stdout == run(SALIENCY, VMAF, "-o", "-", "--tidy", "--precision", "3").stdout
+    assert result.stdout.startswith("Frame,")
 
 
 def test_constant_column_has_no_coefficient(tmp_path: Path) -> None:
@@ -220,6 +223,9 @@ def test_wrong_usage(tmp_path: Path) -> None:
         run(SALIENCY)
     with pytest.raises(UsageError, match="significant digits"):
         run(SALIENCY, VMAF, "--precision", "18")
+    for words in (["--precision", "3"], ["--times"]):
+        with pytest.raises(UsageError, match=f"{words[0]} is about the log that is written"):
+            run(SALIENCY, VMAF, *words)
     with pytest.raises(UsageError, match="--take names"):
         run(SALIENCY, VMAF, "--take", "vmaf=other.json")
     for option, one, other in (

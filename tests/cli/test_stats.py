@@ -115,8 +115,9 @@ def test_standard_output(log: Path) -> None:
     assert code == 0
     assert out.startswith("log,scene,first_frame,last_frame,column,n,mean,harmonic,min,p1,p5,")
     assert "┃" in err
-    code, out, _ = invoke("stats", log, "-o", "-", "--format", "json", "-q")
-    assert json.loads(out)[0]["n"] == 130
+    for words in (("-o", "-"), ()):
+        code, out, _ = invoke("stats", log, *words, "--format", "json", "-q")
+        assert json.loads(out)[0]["n"] == 130
 
 
 def test_wrong_usage(log: Path, tmp_path: Path) -> None:

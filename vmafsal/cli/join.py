@@ -69,7 +69,7 @@ def join(
             "--output",
             metavar="FILE",
             help="Where the joined log goes, e.g. combined.json; - is standard output. "
-            "Without it only the table is printed.",
+            "Without it and --format only the table is printed.",
         ),
     ] = None,
     how: Annotated[
@@ -112,8 +112,9 @@ def join(
     format: Annotated[
         _Format | None,
         typer.Option(
-            help="Format of the joined log; without it the ending of --output decides. "
-            "tidy is CSV without the comma at the end of each line.",
+            help="Format of the joined log, which goes to standard output where --output is not "
+            "given; without it the ending of --output decides. tidy is CSV without the comma at "
+            "the end of each line.",
             show_default=False,
         ),
     ] = None,
@@ -153,8 +154,13 @@ def join(
     twice = next((name for name in logs if logs.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"{twice} is named twice: name each log once.")
+    if output is None and (format is not None or tidy):
+        output = "-"
     kind = _choose_format(output, format, tidy)
     number = parse_precision(precision)
+    if output is None and (times or precision is not None):
+        option = "--times" if times else "--precision"
+        raise UsageError(f"{option} is about the log that is written: name it with --output.")
     if kind == "parquet":
         check_parquet()
         if precision is not None:

@@ -78,8 +78,8 @@ def stats(
     format: Annotated[
         _Format | None,
         typer.Option(
-            help="Format of --output; without it the ending decides, and CSV goes to standard "
-            "output.",
+            help="Format of the statistics, which go to standard output where --output is not "
+            "given; without it the ending decides, and CSV goes to standard output.",
             show_default=False,
         ),
     ] = None,
@@ -94,6 +94,8 @@ def stats(
     twice = next((name for name in logs if logs.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"{twice} is named twice: name each log once.")
+    if output is None and format is not None:
+        output = "-"
     kind = _choose_format(output, format)
 
     def blocks() -> list[_Block]:
