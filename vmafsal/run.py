@@ -97,8 +97,8 @@ class Run:
                 check_pair(self._reference, self._distorted, pixels=psnr)
                 if psnr and self.info.chroma == "rgb":
                     raise InputError(
-                        f"{label(job.distorted)} is RGB and has no luma, which psnr and compose need. "
-                        "Convert both videos first, for example with ffmpeg -pix_fmt yuv444p."
+                        f"{label(job.distorted)} is RGB and has no luma, which psnr and compose "
+                        "need. Convert both videos first, for example with ffmpeg -pix_fmt yuv444p."
                     )
             self._counted = in_frames(job, self._distorted, self._reference)
             self._comparison = ComparedSequence(self._counted, self._distorted, self._reference)

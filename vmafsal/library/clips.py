@@ -104,7 +104,8 @@ def _match(pattern: str, output_dir: str) -> list[Row]:
 
         if pattern == "-" or is_image_pattern(pattern):
             raise InputError(
-                f"{pattern} is no file, and a batch scores files alone: vmafsal {pattern} scores it."
+                f"{pattern} is no file, and a batch scores files alone: vmafsal {pattern} scores "
+                "it."
             )
         raise InputError(
             f"{pattern} does not exist: name videos, a pattern in quotes, or a manifest."
