@@ -130,9 +130,10 @@ def test_nothing_is_left_when_it_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
-def test_reader_that_leaves_is_no_error() -> None:
+@pytest.mark.parametrize("words", [("join", SALIENCY, VMAF), ("models",), ("stats", VMAF)])
+def test_reader_that_leaves_is_no_error(words: tuple[str | Path, ...]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "vmafsal", "join", SALIENCY, VMAF],
+        [sys.executable, "-m", "vmafsal", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

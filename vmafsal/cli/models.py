@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmafsal.cli.console import say
+from vmafsal.cli.output import printed
 from vmafsal.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -68,31 +69,30 @@ def list_models(
         listed.sort(key=lambda row: _place(row["family"]))
         print(json.dumps(listed, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=240)
     facts = {
         model_id: _facts(model_id, model_id == registry.default)
         for model_id in (*registry.ids, *added)
     }
     facts = dict(sorted(facts.items(), key=lambda pair: _place(pair[1]["family"])))
     headings = list(next(iter(facts.values())))
-    if console.width >= 160:
-        table = Table("id", *headings)
-        for name, row in facts.items():
-            table.add_row(name, *map(escape, row.values()))
-    else:
-        table = Table("id", "on record", show_lines=True)
-        for name, row in facts.items():
-            lines = (f"[bold]{key}[/bold]  {escape(fact)}" for key, fact in row.items() if fact)
-            table.add_row(name, "\n".join(lines))
-    table.columns[0].no_wrap = True
-    table.columns[-1].overflow = "fold"
-    console.print(table)
+    with printed() as console:
+        if not console.is_terminal:
+            console.width = 240
+        if console.width >= 160:
+            table = Table("id", *headings)
+            for name, row in facts.items():
+                table.add_row(name, *map(escape, row.values()))
+        else:
+            table = Table("id", "on record", show_lines=True)
+            for name, row in facts.items():
+                lines = (f"[bold]{key}[/bold]  {escape(fact)}" for key, fact in row.items() if fact)
+                table.add_row(name, "\n".join(lines))
+        table.columns[0].no_wrap = True
+        table.columns[-1].overflow = "fold"
+        console.print(table)
     for external in registry.externals:
         if external.id not in added:
             print(
