@@ -108,18 +108,31 @@ class Page:
         place.send_keys(str(path))
 
     def choose(self, key: str, value: str) -> None:
-        def opened() -> Any:
+        """Open a list, type, and take what is offered; again if a redraw closed the list."""
+        from selenium.webdriver import Keys
+
+        def taken() -> bool:
             box = self.all(f".st-key-{key} input[role=combobox]")[-1]
             box.click()
-            return box
+            box.send_keys(Keys.CONTROL + "a")
+            box.send_keys(value)
+            for _ in range(50):
+                for option in self.all("[role=option]"):
+                    if option.text.startswith(value):
+                        option.click()
+                        return True
+                time.sleep(0.1)
+            box.send_keys(Keys.ESCAPE)
+            return False
 
-        box = until(opened, f"the list of {key}")
-        box.send_keys(value)
+        until(taken, f"the choice {value}")
+
+    def expand(self) -> None:
+        """Open every part that is folded."""
         until(
-            lambda: [one for one in self.all("[role=option]") if one.text.startswith(value)],
-            f"the choice {value}",
+            lambda: not [one.click() for one in self.all("details:not([open]) > summary")],
+            "the folded parts",
         )
-        box.send_keys("\n")
 
     def press(self, label: str) -> None:
         until(
@@ -180,8 +193,7 @@ def test_a_person_explores_a_video(browser: Any, tmp_path: Path) -> None:
         page.says("frame 30, 1.250 s")
 
         # Another model beside it, and steps that leave 0 to 1.
-        for summary in page.all("summary"):
-            summary.click()
+        page.expand()
         page.choose("scale", "zscore")
         page.says('--post "zscore"', "drawn from its least", "mean 0.0000", "not of those chosen")
         page.choose("scale", "none")
