@@ -2,7 +2,7 @@
 # make test    the tests, on two processes (JOBS=1 for one)
 # make check   lint, format, types
 # make bench   what takes how long, measured
-# make students DATA=… WORK=… INIT=…   train, evaluate and export the three students
+# make students DATA=… WORK=… INIT=FILE train, evaluate and export the three students
 # make docs    regenerate the parts of docs/ that are printed by the program
 VENV ?= .venv
 PYTHON ?= python3
@@ -50,9 +50,9 @@ bench: install-dev
 	$(BIN)/python -m benchmarks
 
 students: install-dev
-	$(BIN)/python -m train run recipes/saliency_student_v1.toml --data $(DATA) --work $(WORK) --init $(INIT)/saliency_student_v1.onnx --status superseded
-	$(BIN)/python -m train run recipes/saliency_student_v2.toml --data $(DATA) --work $(WORK) --init $(INIT)/saliency_student_v2.onnx
-	$(BIN)/python -m train run recipes/saliency_student_v3.toml --data $(DATA) --work $(WORK) --init $(INIT)/saliency_student_v3.onnx --default
+	$(BIN)/python -m train run recipes/saliency_student_v1.toml --data $(DATA) --work $(WORK) --status superseded
+	$(BIN)/python -m train run recipes/saliency_student_v2.toml --data $(DATA) --work $(WORK)
+	$(BIN)/python -m train run recipes/saliency_student_v3.toml --data $(DATA) --work $(WORK) --init $(INIT) --default
 
 docs: install-dev
 	$(BIN)/python -m docs.generate

@@ -23,7 +23,6 @@ from train.export import Exported, export_student, exported_files
 from train.fit import fit
 from train.label import label, open_teacher
 from train.nets import build
-from train.nets.students import folded_norms
 from train.output import check_outputs
 from train.pictures import load_corpus
 from train.recipe import Recipe
@@ -165,7 +164,6 @@ def weights_of(path: Path, arch: str) -> dict[str, torch.Tensor]:
         known = onnx.load(path).graph.initializer
         found = {v.name: torch.from_numpy(onnx.numpy_helper.to_array(v).copy()) for v in known}
     wanted = build(arch).state_dict()
-    found |= folded_norms(found, wanted)
     if any(found.get(key, torch.empty(0)).shape != value.shape for key, value in wanted.items()):
         raise InputError(f"{path} does not hold the weights of a {arch}.")
     return {key: found[key] for key in wanted}

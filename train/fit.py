@@ -18,10 +18,9 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, save_checkpoint
-from train.device import World, choose_device, distributed, process_world
+from train.device import World, choose_device, distributed, keep_freed_memory, process_world
 from train.loss import disagreement, map_loss
 from train.nets import ARCHITECTURES, build
-from train.nets.students import unfold_norms
 from train.pictures import Corpus, Picture
 from train.provenance import provenance
 from train.recipe import Fit, Recipe
@@ -181,6 +180,8 @@ def fit(
             "start a number of processes that divides it."
         )
     device = choose_device(device_name, world)
+    if device.type == "cpu":
+        keep_freed_memory()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     known = ARCHITECTURES[recipe.arch]
@@ -202,8 +203,6 @@ def fit(
         say(f"Resuming from step {state.step:,} of {options.steps:,}.")
         state.config = config
     samples = Samples(corpus, options, known.stride)
-    if init is not None and not path.exists():
-        unfold_norms(net, normalise(samples.draw(0)[0][..., :3].copy(), device))
     side = recipe.short_side or known.short_side or 288
     with distributed(world, device):
         model = DistributedDataParallel(net) if world.size > 1 else net

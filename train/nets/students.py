@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["BilinearUp", "Student", "folded_norms", "unfold_norms"]
+__all__ = ["BilinearUp", "Student"]
 
 
 def conv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
@@ -79,50 +79,3 @@ class Student(nn.Module):
         y = self.decoder1(torch.cat([self.up1(y), skip1], dim=1))
         y = self.head(y)
         return y if logits else torch.sigmoid(y)
-
-
-def folded_norms(
-    weights: Mapping[str, torch.Tensor], wanted: Iterable[str]
-) -> dict[str, torch.Tensor]:
-    """The normalisations that an export has folded away: each holds its convolution's bias alone.
-
-    Args:
-        weights: of an export.
-        wanted: the keys of the network's state, as `encoder1.0.1.running_mean`.
-    """
-    norms: dict[str, torch.Tensor] = {}
-    for layer in (key.removesuffix(".running_mean") for key in wanted if "running_mean" in key):
-        bias = weights.get(f"{layer[:-1]}0.bias")  # of the convolution before it
-        if bias is not None and f"{layer}.weight" not in weights:
-            one, zero = torch.ones_like(bias), torch.zeros_like(bias)
-            norm = {"weight": one, "bias": bias, "running_mean": zero, "running_var": one}
-            norms |= {f"{layer}.{name}": value.clone() for name, value in norm.items()}
-            norms[f"{layer}.num_batches_tracked"] = torch.tensor(0)
-    return norms
-
-
-@torch.no_grad()
-def unfold_norms(net: nn.Module, pictures: torch.Tensor) -> None:
-    """Undo the folding of batch normalisation that an export did; the answer stays the same.
-
-    Each normalisation that has seen no batch, and so holds the folded bias alone, gets the
-    statistics of its input.
-
-    Args:
-        net: with the weights of an export.
-        pictures: float [N, 3, H, W], normalised; typical ones.
-    """
-
-    def unfold(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
-        variance, mean = torch.var_mean(inputs[0], (0, 2, 3), unbiased=False)
-        for kept, value in ((norm.running_mean, mean), (norm.running_var, variance)):
-            assert kept is not None
-            kept.copy_(value)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.add_(mean)
-
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    hooks = [n.register_forward_pre_hook(unfold) for n in norms if not n.num_batches_tracked]
-    net(pictures)
-    for hook in hooks:
-        hook.remove()
