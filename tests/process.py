@@ -40,7 +40,7 @@ def run_python(
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
