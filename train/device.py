@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +13,7 @@ from torch.distributed import destroy_process_group, init_process_group
 from vmafsal.errors import DeviceError
 from vmafsal.job import parse_device
 
-__all__ = ["World", "choose_device", "distributed", "keep_freed_memory", "process_world"]
-
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Parameters of mallopt (malloc.h of the GNU C library)."""
+__all__ = ["World", "choose_device", "distributed", "process_world"]
 
 
 @dataclass(frozen=True)
@@ -71,14 +66,3 @@ def distributed(world: World, device: torch.device) -> Iterator[None]:
     finally:
         if world.size > 1:
             destroy_process_group()
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep the memory of freed tensors for those of the next step.
-
-    glibc gives blocks of tens of MB back to the system, which maps and zeroes them again in each
-    step: a fifth to a third of the time of a step on a CPU. Other C libraries have no mallopt.
-    """
-    if os.name == "posix" and hasattr(library := ctypes.CDLL(None), "mallopt"):
-        library.mallopt(M_MMAP_MAX, 0)
-        library.mallopt(M_TRIM_THRESHOLD, -1)  # never

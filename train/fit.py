@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from train.checkpoint import Checkpoint, load_checkpoint, refuse_other_options, save_checkpoint
-from train.device import World, choose_device, distributed, keep_freed_memory, process_world
+from train.device import World, choose_device, distributed, process_world
 from train.loss import disagreement, map_loss
 from train.nets import ARCHITECTURES, build
 from train.pictures import Corpus, Picture
@@ -180,8 +180,6 @@ def fit(
             "start a number of processes that divides it."
         )
     device = choose_device(device_name, world)
-    if device.type == "cpu":
-        keep_freed_memory()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     known = ARCHITECTURES[recipe.arch]
