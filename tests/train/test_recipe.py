@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,9 @@ def test_a_recipes_own_values_go_before_those_of_its_base(tmp_path: Path) -> Non
         read_recipe(path)
 
 
-def test_v1_and_v2_are_trained_alike() -> None:
+def test_v1_and_v2_are_trained_alike_but_for_the_length() -> None:
     one, other = (read_recipe(RECIPES / f"saliency_student_{arch}.toml") for arch in ("v1", "v2"))
-    assert one.fit == other.fit
+    assert replace(one.fit, steps=other.fit.steps) == other.fit
     assert one.sets == other.sets
 
 
