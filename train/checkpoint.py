@@ -15,8 +15,8 @@ from vmafsal.files import write_whole
 
 __all__ = ["Checkpoint", "load_checkpoint", "refuse_other_options", "save_checkpoint"]
 
-FREE = ("what", "licence", "family", "notes", "save_every", "threads", "keep_out")
-"""Options that change no weight; keep_out, always 10, is of earlier checkpoints."""
+FREE = ("what", "licence", "family", "notes", "calibration", "save_every", "threads", "keep_out")
+"""Options that training does not depend on; keep_out, always 10, is of earlier checkpoints."""
 
 
 @dataclass

@@ -22,7 +22,7 @@ from train.chain import Places, fit_recipe
 from train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from train.device import World, choose_device
 from train.fit import learning_rate
-from train.recipe import Fit, Recipe, Stage, read_recipe
+from train.recipe import Calibration, Fit, Recipe, Stage, read_recipe
 from vmafsal.errors import DeviceError, InputError, OutputError, UsageError
 
 pytestmark = pytest.mark.train
@@ -130,8 +130,10 @@ def test_resume_with_other_options_lists_the_difference(data: Path, tmp_path: Pa
         train(replace(recipe, fit=replace(recipe.fit, seed=7, lr=0.1)), data, tmp_path)
     with pytest.raises(UsageError, match=r"weight was 1\.0, is now 0\.5"):
         train(replace(recipe, sets=(replace(recipe.sets[0], weight=0.5),)), data, tmp_path)
-    # Texts for the card change no weight.
+    # Texts for the card change no weight, and a finished run may be calibrated.
     train(replace(recipe, sets=(replace(recipe.sets[0], what="shapes"),)), data, tmp_path)
+    calibrated = train(replace(recipe, calibration=Calibration(2.0, 0.5)), data, tmp_path)
+    assert calibrated.config["calibration"] == {"scale": 2.0, "shift": 0.5}
 
 
 def test_resume_sees_that_a_file_changed_and_kept_its_size(tmp_path: Path) -> None:
