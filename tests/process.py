@@ -40,7 +40,7 @@ def run_python(
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
         text=True,
         check=False,
-        timeout=300,
+        timeout=60,
     )
 
 

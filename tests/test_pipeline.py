@@ -69,7 +69,7 @@ class Uneven(Network):
 
     def maps(self, batch: Batch) -> NDArray[np.float32]:
         if next(self._first, None) is not None:
-            self._together.wait(timeout=120)
+            self._together.wait(timeout=20)
         assert batch.tensor is not None
         level = round(255 * float(batch.tensor[0, 0, 0, 0]))
         if level == 35:

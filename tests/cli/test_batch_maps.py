@@ -142,7 +142,7 @@ def test_a_killed_run_leaves_no_half_maps(vmafsal: Run, tmp_path: Path, kind: st
             run = start(*args)
             wait_for(partial(fresh, left), run)
             (os.killpg if end == signal.SIGINT else os.kill)(run.pid, end)
-            run.communicate(timeout=300)
+            run.communicate(timeout=60)
             assert not files(out)
         assert not list(out.glob("*.tmp")), "Ctrl-C clears up"
     done = vmafsal("batch", *args)

@@ -86,7 +86,7 @@ def test_killed_ten_times_the_logs_are_those_of_a_run_never_disturbed(
         orphans = workers_of(run)
         run.kill()
         run.communicate()
-        alive = psutil.wait_procs(orphans, timeout=60)[1]
+        alive = psutil.wait_procs(orphans, timeout=10)[1]
         assert not alive, "workers outlived their run"
         if folder.exists():
             # Whatever stands there by its name is whole, at any moment.
@@ -120,7 +120,7 @@ def test_a_clip_that_kills_its_worker_is_tried_twice(
         return None
 
     kills = 0
-    end = time.monotonic() + 300
+    end = time.monotonic() + 60
     while run.poll() is None and time.monotonic() < end:
         worker = at_it()
         if worker is None:
@@ -131,7 +131,7 @@ def test_a_clip_that_kills_its_worker_is_tried_twice(
         kills += 1
     # The first may have hit it while it was being divided, which is a task of its own.
     assert kills == 2 or (more and kills == 3)
-    _, said = run.communicate(timeout=300)
+    _, said = run.communicate(timeout=60)
     assert run.returncode == 1
     assert "its worker ended with signal" in said.decode()
     assert "killer.json failed" in said.decode()
@@ -148,7 +148,7 @@ def test_ctrl_c_keeps_what_is_finished(start: Start, clips: Path, tmp_path: Path
     wait_for(lambda: len(written(folder)) >= 2, run)
     # As the terminal does: to every process of the group.
     os.killpg(run.pid, signal.SIGINT)
-    _, said = run.communicate(timeout=300)
+    _, said = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "Interrupted after" in said.decode()
     assert "Traceback" not in said.decode()
@@ -165,7 +165,7 @@ def test_the_end_of_a_terminal_leaves_no_temporary_files(
     folder = tmp_path / "out"
     wait_for(lambda: written(folder), run)
     os.killpg(run.pid, signal.SIGHUP)
-    _, said = run.communicate(timeout=300)
+    _, said = run.communicate(timeout=60)
     assert run.returncode == 128 + signal.SIGHUP
     assert "Traceback" not in said.decode()
     assert not list(folder.rglob("*.tmp"))

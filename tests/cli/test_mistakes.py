@@ -135,13 +135,13 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     )
     os.write(writer, draw_yuv(20, 48, 64)[:60_000])
     assert process.stdout is not None
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".vmafsal-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(1.0)
     # The input stays open: the reading thread sits in a read that does not return.
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=30)
     os.close(reader)
     os.close(writer)
     assert process.returncode == 130
@@ -156,7 +156,7 @@ def test_a_signal_that_ends_the_run_leaves_nothing(name: str, tmp_path: Path) ->
     process, writer = _start_on_a_pipe(tmp_path)
     number = signal.Signals[name]
     process.send_signal(number)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=30)
     os.close(writer)
     assert (process.returncode, err) == (128 + number, b"")
     assert os.listdir(tmp_path) == []
@@ -168,7 +168,7 @@ def test_nohup_lets_a_run_outlive_its_terminal(clip: Path, tmp_path: Path) -> No
     process.send_signal(signal.SIGHUP)
     os.write(writer, clip.read_bytes())
     os.close(writer)
-    process.communicate(timeout=300)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert (tmp_path / "a.json").is_file()
 
@@ -189,7 +189,7 @@ def _start_on_a_pipe(folder: Path, **how: Any) -> tuple[subprocess.Popen[bytes],
     )
     os.close(reader)
     os.write(writer, draw_yuv(20, 48, 64)[: 64 * 48 * 3 // 2 * 4])
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 60
     while not list(folder.glob(".vmafsal-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     return process, writer
@@ -200,7 +200,7 @@ def _start_on_a_pipe(folder: Path, **how: Any) -> tuple[subprocess.Popen[bytes],
 def test_closed_standard_streams(closed: str, clip: Path, tmp_path: Path) -> None:
     """As cron and some service managers start a program."""
     command = f"{sys.executable} -m vmafsal {clip} -w 64 -h 48 -o a.json {closed}"
-    done = subprocess.run(command, shell=True, cwd=tmp_path, timeout=300, check=False)
+    done = subprocess.run(command, shell=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 0
     assert len(scores(tmp_path / "a.json")) == 6
     assert sorted(os.listdir(tmp_path)) == ["a.json", "clip.yuv"]
@@ -211,7 +211,7 @@ def test_closed_standard_streams(closed: str, clip: Path, tmp_path: Path) -> Non
 def test_a_result_for_a_closed_standard_output(where: str, clip: Path, tmp_path: Path) -> None:
     command = f"{sys.executable} -m vmafsal {clip} -w 64 -h 48 {where} >&-"
     done = subprocess.run(
-        command, shell=True, cwd=tmp_path, capture_output=True, timeout=300, check=False
+        command, shell=True, cwd=tmp_path, capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 1
     assert b"standard output cannot be written" in done.stderr
@@ -229,7 +229,7 @@ def test_a_full_disk_behind_standard_output(command: str, buffered: str, clip: P
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
+            timeout=60,
             check=False,
         )
     said = "vmafsal: standard output could not be written, because the disk is full"

@@ -119,7 +119,7 @@ def test_ndjson_beside_a_log_and_into_a_file(clip: Path, tmp_path: Path) -> None
 def test_a_reader_that_has_seen_enough(tmp_path: Path, clip: Path) -> None:
     command = f"{sys.executable} -m vmafsal {clip} -w 64 -h 48 -q --ndjson | head -n 1"
     done = subprocess.run(
-        command, shell=True, capture_output=True, cwd=tmp_path, timeout=300, check=True
+        command, shell=True, capture_output=True, cwd=tmp_path, timeout=60, check=True
     )
     assert json.loads(done.stdout)["frameNum"] == 0
     assert done.stderr == b""

@@ -39,7 +39,7 @@ def test_all_workers_work_at_the_same_time() -> None:
     together = threading.Barrier(3)
 
     def work(number: int) -> tuple[int, str]:
-        together.wait(timeout=120)
+        together.wait(timeout=20)
         return number, threading.current_thread().name
 
     seen = list(in_order(range(9), work, 3))

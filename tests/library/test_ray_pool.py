@@ -99,7 +99,7 @@ def test_killed_the_logs_are_those_of_the_local_engine(
         assert orphans
         run.kill()
         run.communicate()
-        assert not psutil.wait_procs(orphans, timeout=60)[1], "actors outlived their run"
+        assert not psutil.wait_procs(orphans, timeout=30)[1], "actors outlived their run"
         run = start(clips, "-o", "out", *RAY)
         known = len(written(out))
         wait_for(lambda: len(written(out)) > known, run)

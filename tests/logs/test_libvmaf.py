@@ -39,7 +39,7 @@ def score(ffmpeg: str, log: Path, skip_seconds: float = 0.0) -> Path:
     fmt = log.suffix[1:]
     graph = f"libvmaf=feature=name=psnr:log_fmt={fmt}:log_path={log.name}:n_threads=1"
     arguments += ["-lavfi", graph, "-f", "null", "-"]
-    subprocess.run(arguments, check=True, timeout=300, cwd=log.parent)
+    subprocess.run(arguments, check=True, timeout=60, cwd=log.parent)
     return log
 
 
