@@ -153,7 +153,7 @@ def _initial_weights(recipe: Recipe, path: Path | None) -> dict[str, torch.Tenso
 
 
 def weights_of(path: Path, arch: str) -> dict[str, torch.Tensor]:
-    """The weights in an exported ONNX file, or in a checkpoint.
+    """The weights in a checkpoint, or in an exported ONNX file without folded batch normalisation.
 
     Raises:
         InputError: if they are not those of the architecture.
@@ -165,7 +165,10 @@ def weights_of(path: Path, arch: str) -> dict[str, torch.Tensor]:
         found = {v.name: torch.from_numpy(onnx.numpy_helper.to_array(v).copy()) for v in known}
     wanted = build(arch).state_dict()
     if any(found.get(key, torch.empty(0)).shape != value.shape for key, value in wanted.items()):
-        raise InputError(f"{path} does not hold the weights of a {arch}.")
+        raise InputError(
+            f"{path} does not hold the weights of a {arch}. Give a checkpoint.pt: an export of v1 "
+            "or v2 has its batch normalisation folded."
+        )
     return {key: found[key] for key in wanted}
 
 
